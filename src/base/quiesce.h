@@ -1,0 +1,42 @@
+// Deferred freeing for lock-free readers (quiescent-state based reclamation).
+//
+// Readers are ring threads. Between two commands a reader holds no pointer into shared tables
+// and says so with pv_quiesce_checkpoint(); memory retired earlier may then be freed. A reader
+// that sleeps or blocks without holding such pointers goes offline so that it delays nobody.
+#ifndef PV_BASE_QUIESCE_H
+#define PV_BASE_QUIESCE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pv_quiesce;
+
+// One reading thread. Owned by the thread's owner, zeroed before pv_quiesce_add_reader().
+struct pv_quiesce_reader {
+    // 0 while offline, else the domain's epoch at the last checkpoint.
+    // Pairs with the acquire loads in pv_quiesce_retire().
+    _Atomic uint64_t seen;
+    struct pv_quiesce *domain;
+    struct pv_quiesce_reader *next; // pv_quiesce.readers
+};
+
+struct pv_quiesce *pv_quiesce_create(void);
+
+// All readers must be removed. Frees everything retired. NULL is allowed.
+void pv_quiesce_destroy(struct pv_quiesce *domain);
+
+// Adds a reader, offline. Thread-safety: Safe.
+void pv_quiesce_add_reader(struct pv_quiesce *domain, struct pv_quiesce_reader *reader);
+void pv_quiesce_remove_reader(struct pv_quiesce_reader *reader);
+
+// Thread-safety: the reader's own thread only.
+void pv_quiesce_online(struct pv_quiesce_reader *reader);
+void pv_quiesce_offline(struct pv_quiesce_reader *reader);
+void pv_quiesce_checkpoint(struct pv_quiesce_reader *reader);
+
+// Calls release(memory) once no reader can hold it, at the latest at pv_quiesce_destroy().
+// May run earlier retirements now. Thread-safety: Safe.
+void pv_quiesce_retire(struct pv_quiesce *domain, void *memory, void (*release)(void *memory));
+
+#endif
