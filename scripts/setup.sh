@@ -58,7 +58,7 @@ missing()
 {
     local name
     for name in "$@"; do
-        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed ||
+        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -x installed >/dev/null ||
             echo "$name"
     done
 }
@@ -82,7 +82,7 @@ has_backports()
 
 backports_offer_mesa()
 {
-    LC_ALL=C apt-cache madison mesa-vulkan-drivers 2>/dev/null | grep -q " $backports/"
+    LC_ALL=C apt-cache madison mesa-vulkan-drivers 2>/dev/null | grep " $backports/" >/dev/null
 }
 
 # The mirror from which the machine takes Debian 12 itself.
