@@ -1,0 +1,51 @@
+# The commands of the README. Each sets up what it needs, so none has to come first; the build
+# itself is meson's (meson.build).
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+
+.PHONY: demo test build check-asan check-tsan bench cross-darwin install clean help
+
+help:
+	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
+	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
+	@echo 'make build         only build, into $(BUILD)/'
+	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
+	@echo 'make check-tsan    the threaded units under the thread sanitizer'
+	@echo 'make bench         the benchmarks'
+	@echo 'make cross-darwin  build for aarch64-macos with zig cc'
+	@echo 'make install       install (PREFIX=/usr/local, DESTDIR as usual)'
+	@echo 'make clean         remove the build folders'
+
+demo:
+	@scripts/setup.sh demo
+	@scripts/build.sh $(BUILD)
+	@scripts/demo.sh $(BUILD)
+
+test:
+	@scripts/setup.sh test
+	@$(PYTHON) scripts/test.py
+
+build:
+	@scripts/setup.sh build
+	@scripts/build.sh $(BUILD)
+
+check-asan check-tsan:
+	@scripts/setup.sh test
+	@$(PYTHON) scripts/test.py $(@:check-%=%)
+
+bench:
+	@scripts/setup.sh test
+	@scripts/build.sh $(BUILD)
+	@scripts/bench.sh $(BUILD)
+
+cross-darwin:
+	@scripts/setup.sh build
+	@scripts/cross-darwin.sh
+
+install:
+	@scripts/setup.sh build
+	@scripts/build.sh build-install --buildtype=release --prefix=$(or $(PREFIX),/usr/local)
+	@meson install -C build-install --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan build-install build-darwin out

@@ -1,0 +1,187 @@
+"""Runs every test of the project and counts them: what `make test` does.
+
+    scripts/test.py [RUN...]        RUN: default asan tsan cross; all of them if none is named
+
+default   all suites on an ordinary build
+asan      the same under the address and undefined-behaviour sanitizers
+tsan      the units that share memory between threads, under the thread sanitizer
+cross     library and command for aarch64-macos (scripts/cross-darwin.sh)
+
+A case of a unit test counts as one, as does any other test of meson. The last line is
+"N passed, N failed, N skipped"; the exit status is 1 if anything failed.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SKIP = 77
+
+# What a run builds, which suites it takes, and how much slower it may be.
+RUNS = {
+    'default': {
+        'folder': 'build',
+        'options': [],
+        'select': [],
+        'slower': 1,
+    },
+    'asan': {
+        'folder': 'build-asan',
+        'options': ['-Db_sanitize=address,undefined', '-Db_lundef=false'],
+        'select': ['--no-suite', 'structure', '--no-suite', 'generator'],
+        'slower': 6,
+    },
+    'tsan': {
+        'folder': 'build-tsan',
+        'options': ['-Db_sanitize=thread', '-Db_lundef=false'],
+        'select': ['--suite', 'ring', '--suite', 'object', '--suite', 'base'],
+        'slower': 10,
+    },
+}
+
+SANITIZERS = {
+    # The host's Vulkan loader and drivers keep memory for good; only our own leaks count.
+    'ASAN_OPTIONS': 'abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1',
+    'LSAN_OPTIONS': f'suppressions={ROOT}/tests/lsan.supp:print_suppressions=0',
+    'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
+    'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
+}
+
+# `ok 3 - name` and `not ok 3 - name # SKIP reason`; cmocka and our own harness write these.
+TAP_CASE = re.compile(r'^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$',
+                      re.MULTILINE | re.IGNORECASE)
+TAP_PLAN = re.compile(r'^1\.\.(\d+)(?:\s*#\s*SKIP\w*\s*(.*))?$', re.MULTILINE | re.IGNORECASE)
+
+
+class Count:
+    """What happened, with a line for everything that did not pass."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failures = []
+        self.skips = []
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failures += other.failures
+        self.skips += other.skips
+
+    def line(self):
+        return f'{self.passed} passed, {len(self.failures)} failed, {len(self.skips)} skipped'
+
+
+def last_line(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else 'no reason given'
+
+
+def count_test(run, entry, count):
+    """Counts one line of meson's testlog.json."""
+    name = f'{run}: {entry["name"].split(" / ")[-1]}'
+    output = entry.get('stdout') or ''
+    plan = TAP_PLAN.search(output)
+    result = entry['result']
+    if plan is None:
+        if result in ('OK', 'EXPECTEDFAIL'):
+            count.passed += 1
+        elif result == 'SKIP':
+            count.skips.append(f'{name}: {last_line(output)}')
+        else:
+            count.failures.append(f'{name}: {result}')
+        return
+
+    if result == 'SKIP' and plan.group(1) == '0':
+        count.skips.append(f'{name}: {plan.group(2) or "no reason given"}')
+        return
+    failed = 0
+    for case in TAP_CASE.finditer(output):
+        bad, title, directive, reason = case.groups()
+        if directive and directive.upper() == 'SKIP':
+            count.skips.append(f'{name}: {title}: {reason or "no reason given"}')
+        elif bad:
+            failed += 1
+            count.failures.append(f'{name}: {title}')
+        else:
+            count.passed += 1
+    # A crash, a time-out or a wrong plan is a failure even where each reported case passed.
+    if result not in ('OK', 'SKIP') and failed == 0:
+        count.failures.append(f'{name}: {result}')
+
+
+def call(command, env=None):
+    print('+ ' + ' '.join(command), flush=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})},
+                          check=False).returncode
+
+
+def meson_run(run):
+    """Builds and tests one folder."""
+    count = Count()
+    how = RUNS[run]
+    folder = os.path.join(ROOT, how['folder'])
+    if call(['scripts/build.sh', how['folder'], *how['options']]) != 0:
+        count.failures.append(f'{run}: the build')
+        return count
+
+    log = os.path.join(folder, 'meson-logs', 'testlog.json')
+    if os.path.exists(log):
+        os.remove(log)
+    status = call(['meson', 'test', '-C', how['folder'], '--no-rebuild', '--print-errorlogs',
+                   '--timeout-multiplier', str(how['slower']), *how['select']], SANITIZERS)
+    entries = []
+    if os.path.exists(log):
+        with open(log, encoding='utf-8') as file:
+            entries = [json.loads(line) for line in file if line.strip()]
+    for entry in entries:
+        count_test(run, entry, count)
+    if not entries:
+        count.failures.append(f'{run}: no test ran')
+    elif status != 0 and not count.failures:
+        count.failures.append(f'{run}: meson test ended with status {status}')
+    return count
+
+
+def cross_run():
+    """The macOS build counts as one test."""
+    count = Count()
+    print('+ scripts/cross-darwin.sh', flush=True)
+    result = subprocess.run(['scripts/cross-darwin.sh'], cwd=ROOT, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False)
+    print(result.stdout, end='', flush=True)
+    if result.returncode == 0:
+        count.passed += 1
+    elif result.returncode == SKIP:
+        count.skips.append(f'cross: {last_line(result.stdout)}')
+    else:
+        count.failures.append(f'cross: status {result.returncode}')
+    return count
+
+
+def main():
+    names = sys.argv[1:] or [*RUNS, 'cross']
+    unknown = [name for name in names if name not in RUNS and name != 'cross']
+    if unknown:
+        sys.exit(f'test.py: no run is called {unknown[0]}; there are {", ".join(RUNS)}, cross')
+
+    total = Count()
+    for name in names:
+        start = time.monotonic()
+        print(f'== {name}', flush=True)
+        count = cross_run() if name == 'cross' else meson_run(name)
+        print(f'== {name}: {count.line()} in {time.monotonic() - start:.0f} s', flush=True)
+        total.add(count)
+
+    for skip in total.skips:
+        print(f'skipped: {skip}')
+    for failure in total.failures:
+        print(f'FAILED: {failure}')
+    print(total.line())
+    return 1 if total.failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
