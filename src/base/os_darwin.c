@@ -18,20 +18,27 @@
 
 // What an application carries along comes first, then what the loader's own search finds, then
 // where Homebrew puts things (Apple silicon, Intel), which that search does not know.
-const char *const pv_os_vulkan_names[] = {
-    "@executable_path/../Frameworks/libvulkan.1.dylib",
-    "@executable_path/../Frameworks/libMoltenVK.dylib",
-    "libvulkan.1.dylib",
-    "libMoltenVK.dylib",
-    "/opt/homebrew/lib/libvulkan.1.dylib",
-    "/opt/homebrew/lib/libMoltenVK.dylib",
-    "/usr/local/lib/libvulkan.1.dylib",
-    "/usr/local/lib/libMoltenVK.dylib",
-    NULL,
-};
+const char *const *pv_os_vulkan_names(void)
+{
+    static const char *const names[] = {
+        "@executable_path/../Frameworks/libvulkan.1.dylib",
+        "@executable_path/../Frameworks/libMoltenVK.dylib",
+        "libvulkan.1.dylib",
+        "libMoltenVK.dylib",
+        "/opt/homebrew/lib/libvulkan.1.dylib",
+        "/opt/homebrew/lib/libMoltenVK.dylib",
+        "/usr/local/lib/libvulkan.1.dylib",
+        "/usr/local/lib/libMoltenVK.dylib",
+        NULL,
+    };
+    return names;
+}
 
-const char pv_os_vulkan_advice[] =
-    "install the Vulkan SDK from vulkan.lunarg.com, or run: brew install vulkan-loader molten-vk";
+const char *pv_os_vulkan_advice(void)
+{
+    return "install the Vulkan SDK from vulkan.lunarg.com, or run: brew install vulkan-loader "
+           "molten-vk";
+}
 
 // The clock that relative time-outs run on: it stands still while the machine sleeps.
 uint64_t pv_os_now_ns(void)

@@ -23,11 +23,17 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-const char *const pv_os_vulkan_names[] = {"libvulkan.so.1", "libvulkan.so", NULL};
+const char *const *pv_os_vulkan_names(void)
+{
+    static const char *const names[] = {"libvulkan.so.1", "libvulkan.so", NULL};
+    return names;
+}
 
-const char pv_os_vulkan_advice[] =
-    "install the Vulkan loader, package libvulkan1 (Debian, Ubuntu), vulkan-loader (Fedora, "
-    "Alpine) or vulkan-icd-loader (Arch)";
+const char *pv_os_vulkan_advice(void)
+{
+    return "install the Vulkan loader, package libvulkan1 (Debian, Ubuntu), vulkan-loader "
+           "(Fedora, Alpine) or vulkan-icd-loader (Arch)";
+}
 
 uint64_t pv_os_now_ns(void)
 {

@@ -112,7 +112,7 @@ static void *open_by_names(char *tried, size_t tried_size)
 {
     size_t used = 0;
     tried[0] = 0;
-    for (const char *const *name = pv_os_vulkan_names; *name; name++) {
+    for (const char *const *name = pv_os_vulkan_names(); *name; name++) {
         void *library = dlopen(*name, RTLD_NOW | RTLD_LOCAL);
         void *entry = library ? find_entry_point(library) : NULL;
         if (entry) {
@@ -136,7 +136,7 @@ void *pv_os_open_vulkan(const char *path, char *error, size_t error_size)
         void *entry = open_by_names(tried, sizeof(tried));
         if (!entry) {
             snprintf(error, error_size, "no Vulkan library found (tried %s): %s", tried,
-                     pv_os_vulkan_advice);
+                     pv_os_vulkan_advice());
         }
         return entry;
     }

@@ -8,8 +8,8 @@
 
 // The names under which the platform keeps its Vulkan library, in the order in which they are
 // tried, ending with NULL; and what a person does when none of them is there.
-extern const char *const pv_os_vulkan_names[];
-extern const char pv_os_vulkan_advice[];
+const char *const *pv_os_vulkan_names(void);
+const char *pv_os_vulkan_advice(void);
 
 // Reads a byte of every page, which makes the pages of shared memory present.
 void pv_os_touch_pages(const void *address, uint64_t size);
