@@ -18,8 +18,7 @@ struct pv_blob *pv_blob_create_shm(uint64_t size, const char *name);
 // A blob around somebody else's PV_FD_DMABUF or PV_FD_SHM. Checks that the file has `size`
 // bytes. Ownership: takes `fd` on success, leaves it on failure. Failure: NULL, `*reason` is a
 // static string.
-struct pv_blob *pv_blob_import_fd(enum pv_fd_type type, int fd, uint64_t size,
-                                  const char **reason);
+struct pv_blob *pv_blob_import_fd(enum pv_fd_type type, int fd, uint64_t size, const char **reason);
 
 // Thread-safety: Safe.
 struct pv_blob *pv_blob_ref(struct pv_blob *blob);

@@ -40,8 +40,7 @@ void pv_blob_memory_free(struct pv_blob_device *device, struct pv_blob_memory *m
 // The memory as a blob: a new reference that the caller owns. The same blob each time.
 // Failure: NULL when this memory cannot be shared, is freed, or the driver refuses.
 // Thread-safety: Safe.
-struct pv_blob *pv_blob_memory_export(struct pv_blob_device *device,
-                                      struct pv_blob_memory *memory);
+struct pv_blob *pv_blob_memory_export(struct pv_blob_device *device, struct pv_blob_memory *memory);
 
 // vkGetMemoryResourcePropertiesMESA: the memory types that can import `blob`, 0 if none.
 uint32_t pv_blob_import_types(struct pv_blob_device *device, struct pv_blob *blob);

@@ -16,11 +16,11 @@
 struct pv_queue_timeline;
 
 struct pv_queue_timeline_params {
-    struct pv_host_queue *queue; // borrowed until destroy
-    struct pv_fence_pool *pool;  // borrowed until destroy
-    const struct pv_log *log;    // borrowed until destroy
-    uint32_t ring_idx;           // passed to `retired`
-    pv_fence_fn retired;         // NULL: fences retire silently
+    struct pv_host_queue *queue;     // borrowed until destroy
+    struct pv_fence_pool *pool;      // borrowed until destroy
+    const struct pv_log *log;        // borrowed until destroy
+    uint32_t ring_idx;               // passed to `retired`
+    pv_fence_fn retired;             // NULL: fences retire silently
     void (*device_lost)(void *user); // once, before the fence that met it retires; may be NULL
     void *user;
 };

@@ -60,7 +60,6 @@ const VkExtensionProperties *pv_device_facts_find_extension(const struct pv_devi
 
 // True when `physical_device` of another instance is the device of these facts.
 bool pv_device_facts_match(const struct pv_device_facts *facts,
-                           const struct pv_vk_instance *instance,
-                           VkPhysicalDevice physical_device);
+                           const struct pv_vk_instance *instance, VkPhysicalDevice physical_device);
 
 #endif

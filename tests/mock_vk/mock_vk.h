@@ -32,7 +32,7 @@ void mock_vk_reset(void);
 // --- What the driver looks like ------------------------------------------------------------
 
 #define MOCK_VK_MAX_EXTENSIONS 64
-#define MOCK_VK_MAX_FAMILIES 4
+#define MOCK_VK_MAX_FAMILIES   4
 
 struct mock_vk_config {
     uint32_t instance_version; // default: VK_API_VERSION_1_3
