@@ -10,7 +10,8 @@ struct pv_log {
     enum pv_log_level level;
 };
 
-// Formats one line and hands it on if `level` is wanted. Keeps errno. Thread-safety: Safe.
+// Formats one line and hands it on if `level` is wanted; cut after 1023 bytes, with control
+// characters replaced, since guests choose some of the words. Keeps errno. Thread-safety: Safe.
 void pv_log(const struct pv_log *log, enum pv_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

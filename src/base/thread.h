@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Stays where it is while it runs.
 struct pv_thread {
     pthread_t handle;
     bool running; // owner's view: started and not joined
 };
 
-// Starts `main(user)` with all signals blocked. `name` is cut to 15 bytes. Failure: false.
+// Starts `main(user)` with all signals blocked but those of its own faults. `name` is cut to 15
+// bytes. Failure: false.
 bool pv_thread_start(struct pv_thread *thread, const char *name, void (*main)(void *user),
                      void *user);
 // No effect when the thread is not running.
