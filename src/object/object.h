@@ -29,9 +29,9 @@ struct pv_object {
 
     // The tree, guarded by the table's lock.
     struct pv_object *parent;
-    struct pv_object *first_child;   // the youngest
-    struct pv_object *next_sibling;  // older
-    struct pv_object *prev_sibling;  // younger
+    struct pv_object *first_child;  // the youngest
+    struct pv_object *next_sibling; // older
+    struct pv_object *prev_sibling; // younger
 };
 
 #endif

@@ -13,16 +13,45 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define PV_OBJECT_PAGE_BITS 8
+#define PV_OBJECT_PAGE_BITS  8
 #define PV_OBJECT_PAGE_SLOTS (1u << PV_OBJECT_PAGE_BITS)
 
-struct pv_object_table;
+// What a lookup touches is declared here so that it can be inlined: decoders look an object up for
+// every handle of every command. Only table.c changes any of it.
+
+struct pv_object_page {
+    _Atomic(struct pv_object *) slots[PV_OBJECT_PAGE_SLOTS];
+    uint32_t live; // guarded by the table's lock
+};
+
+// One page number of the directory. `key` is the number + 1, 0 in an entry never used; it is
+// written once, after `page`, and stays until the directory is replaced. `page` is NULL while the
+// page does not exist.
+struct pv_object_entry {
+    _Atomic uint64_t key;
+    _Atomic(struct pv_object_page *) page;
+};
+
+// An open-addressed hash of page numbers, at most half full, so that every search ends. Replaced
+// as a whole when it runs out of room.
+struct pv_object_directory {
+    uint64_t multiplier; // odd
+    unsigned shift;      // 64 - log2(entries)
+    size_t mask;         // entries - 1
+    size_t used;         // entries with a key; guarded by the table's lock
+    struct pv_object_entry entries[];
+};
+
+struct pv_object_table {
+    _Atomic(struct pv_object_directory *) directory; // never NULL
+};
 
 struct pv_object_table_limits {
     uint32_t max_objects; // live
 };
 
 // `quiesce` is borrowed until destroy; it defers the freeing of pages and objects.
+// Failure: NULL, memory is short.
 struct pv_object_table *pv_object_table_create(struct pv_quiesce *quiesce,
                                                const struct pv_object_table_limits *limits);
 
@@ -31,7 +60,30 @@ void pv_object_table_destroy(struct pv_object_table *table);
 
 // The object with this id, or NULL. Any id is allowed, 0 included.
 // Thread-safety: lock-free; the pointer is good until the caller's next checkpoint.
-struct pv_object *pv_object_table_lookup(const struct pv_object_table *table, uint64_t id);
+static inline struct pv_object *pv_object_table_lookup(const struct pv_object_table *table,
+                                                       uint64_t id)
+{
+    // Each acquire pairs with the release store in table.c that published what it points to.
+    const struct pv_object_directory *directory =
+        atomic_load_explicit(&table->directory, memory_order_acquire);
+    const uint64_t number = id >> PV_OBJECT_PAGE_BITS;
+
+    size_t i = (size_t)((number * directory->multiplier) >> directory->shift);
+    for (;; i = (i + 1) & directory->mask) {
+        const struct pv_object_entry *entry = &directory->entries[i];
+        const uint64_t key = atomic_load_explicit(&entry->key, memory_order_acquire);
+        if (key == number + 1) {
+            const struct pv_object_page *page =
+                atomic_load_explicit(&entry->page, memory_order_acquire);
+            return page ? atomic_load_explicit(&page->slots[id % PV_OBJECT_PAGE_SLOTS],
+                                               memory_order_acquire)
+                        : NULL;
+        }
+        if (key == 0) {
+            return NULL;
+        }
+    }
+}
 
 enum pv_insert_result {
     PV_INSERT_OK,
@@ -50,7 +102,7 @@ enum pv_insert_result pv_object_table_insert(struct pv_object_table *table,
 // through `next_sibling` in the order in which the driver's handles must be destroyed: children
 // before parents, youngest first, `object` last. Each is then freed with
 // pv_object_table_release(). NULL when `object` has already been removed by somebody else.
-// Thread-safety: Safe.
+// Thread-safety: Safe; the caller's `object` must still be good, as after a lookup.
 struct pv_object *pv_object_table_remove(struct pv_object_table *table, struct pv_object *object);
 
 // Same for the descendants of `object` alone (vkResetDescriptorPool); `object` stays.
