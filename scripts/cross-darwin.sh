@@ -62,22 +62,16 @@ fi
 
 # --- the headers of Vulkan, and nothing else of this machine's /usr/include
 
-include=
-for dir in /usr/local/include /usr/include; do
-    if [ -f "$dir/vulkan/vulkan_core.h" ]; then
-        include=$dir
-        break
-    fi
-done
-if [ -z "$include" ]; then
-    say "no Vulkan headers: run scripts/setup.sh (Debian: apt install libvulkan-dev)"
+# The same package has the registry that the generator reads.
+if [ ! -f /usr/include/vulkan/vulkan_core.h ]; then
+    say "no Vulkan headers in /usr/include: run scripts/setup.sh (Debian: apt install libvulkan-dev)"
     exit 1
 fi
 mkdir -p "$out/include"
 for folder in vulkan vk_video; do
     rm -f "$out/include/$folder"
-    if [ -d "$include/$folder" ]; then
-        ln -s "$include/$folder" "$out/include/$folder"
+    if [ -d "/usr/include/$folder" ]; then
+        ln -s "/usr/include/$folder" "$out/include/$folder"
     fi
 done
 
