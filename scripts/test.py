@@ -44,9 +44,7 @@ RUNS = {
 }
 
 SANITIZERS = {
-    # The host's Vulkan loader and drivers keep memory for good; only our own leaks count.
     'ASAN_OPTIONS': 'abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1',
-    'LSAN_OPTIONS': f'suppressions={ROOT}/tests/lsan.supp:print_suppressions=0',
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
     'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
 }
@@ -118,6 +116,20 @@ def call(command, env=None):
                           check=False).returncode
 
 
+def fixed_addresses():
+    """The prefix under which sanitizers find their shadow memory free.
+
+    The sanitizers of gcc 12 and clang 14 do not cope with kernels that randomise 32 bits of an
+    address. Where the switch is forbidden (some containers) they are run without it.
+    """
+    prefix = ['setarch', os.uname().machine, '-R']
+    try:
+        allowed = subprocess.run([*prefix, 'true'], capture_output=True, check=False)
+        return prefix if allowed.returncode == 0 else []
+    except FileNotFoundError:
+        return []
+
+
 def meson_run(run):
     """Builds and tests one folder."""
     count = Count()
@@ -130,7 +142,8 @@ def meson_run(run):
     log = os.path.join(folder, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.remove(log)
-    status = call(['meson', 'test', '-C', how['folder'], '--no-rebuild', '--print-errorlogs',
+    prefix = fixed_addresses() if run != 'default' else []
+    status = call([*prefix, 'meson', 'test', '-C', how['folder'], '--no-rebuild', '--print-errorlogs',
                    '--timeout-multiplier', str(how['slower']), *how['select']], SANITIZERS)
     entries = []
     if os.path.exists(log):
