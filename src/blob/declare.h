@@ -24,4 +24,9 @@ VkExternalMemoryHandleTypeFlags
 pv_blob_translate_handle_types(const struct pv_blob_choice *choice,
                                VkExternalMemoryHandleTypeFlags guest_types);
 
+// Pure: adds to `declared` those of the `wanted` types that are compatible with all others.
+VkExternalMemoryHandleTypeFlags pv_declare_compatible(const struct pv_declare_facts *facts,
+                                                      VkExternalMemoryHandleTypeFlags wanted,
+                                                      VkExternalMemoryHandleTypeFlags declared);
+
 #endif

@@ -12,6 +12,7 @@ struct pv_blob_memory {
     VkDeviceMemory handle; // VK_NULL_HANDLE before allocate and after free
     uint64_t size;         // of the host's allocation, bytes; at least what was asked for
     uint32_t type_index;
+    VkMemoryAllocateFlags flags;           // VkMemoryAllocateFlagsInfo::flags of exported memory
     const struct pv_blob_backend *backend; // NULL: cannot be exported
     struct pv_blob *blob;                  // the storage, or what was exported; one reference
 };

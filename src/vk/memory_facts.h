@@ -30,13 +30,19 @@ struct pv_memory_facts {
     uint32_t opaque_fd_types;
 };
 
-// What one buffer probe said about declaring VkExternalMemoryBufferCreateInfo::handleTypes.
+// Handle types that a renderer may add to the external memory infos of buffers and images, tried
+// out: the declaration is accepted and changes nothing in the memory requirements of a plain
+// buffer or image.
 struct pv_declare_facts {
-    // Handle types for which buffers are IMPORTABLE or EXPORTABLE, without DEDICATED_ONLY, and
-    // whose declaration does not change a buffer's memory requirements.
     VkExternalMemoryHandleTypeFlags buffer_types;
-    // Handle types worth asking vkGetPhysicalDeviceImageFormatProperties2 about.
-    VkExternalMemoryHandleTypeFlags image_types;
+    VkExternalMemoryHandleTypeFlags linear_image_types;
+    VkExternalMemoryHandleTypeFlags optimal_image_types;
+
+    // VkExternalMemoryProperties::compatibleHandleTypes of buffers, for each type we use: types
+    // that are declared together must be compatible with each other.
+    struct {
+        VkExternalMemoryHandleTypeFlags host_allocation, dma_buf, opaque_fd;
+    } compatible;
 };
 
 #endif

@@ -298,56 +298,140 @@ static void probe_descriptors(struct probe *probe)
     }
 }
 
-// Which handle types buffers may declare without being restricted by it.
+static bool same_requirements(const VkMemoryRequirements *a, const VkMemoryRequirements *b)
+{
+    return a->memoryTypeBits == b->memoryTypeBits && a->size == b->size &&
+           a->alignment == b->alignment;
+}
+
+static bool buffer_may_declare(struct probe *probe, VkExternalMemoryHandleTypeFlagBits type,
+                               VkExternalMemoryHandleTypeFlags *compatible)
+{
+    const VkPhysicalDeviceExternalBufferInfo info = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+        .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
+        .handleType = type,
+    };
+    VkExternalBufferProperties properties = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
+    };
+    probe->instance_vk->vkGetPhysicalDeviceExternalBufferProperties(probe->physical_device, &info,
+                                                                    &properties);
+    *compatible = properties.externalMemoryProperties.compatibleHandleTypes | type;
+    const VkExternalMemoryFeatureFlags features =
+        properties.externalMemoryProperties.externalMemoryFeatures;
+    if (!(features & (VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT |
+                      VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT)) ||
+        (features & VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT)) {
+        return false;
+    }
+    VkBuffer buffer;
+    VkMemoryRequirements plain, declared;
+    if (!create_buffer(probe, 0, &buffer, &plain)) {
+        return false;
+    }
+    probe->vk.vkDestroyBuffer(probe->device, buffer, NULL);
+    if (!create_buffer(probe, type, &buffer, &declared)) {
+        return false;
+    }
+    probe->vk.vkDestroyBuffer(probe->device, buffer, NULL);
+    return same_requirements(&plain, &declared);
+}
+
+// Requirements of a small colour image; false when the driver cannot make it.
+static bool image_requirements(struct probe *probe, VkImageTiling tiling,
+                               VkExternalMemoryHandleTypeFlags handle_types,
+                               VkMemoryRequirements *requirements)
+{
+    const VkExternalMemoryImageCreateInfo external = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+        .handleTypes = handle_types,
+    };
+    const VkImageCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+        .pNext = handle_types ? &external : NULL,
+        .imageType = VK_IMAGE_TYPE_2D,
+        .format = VK_FORMAT_R8G8B8A8_UNORM,
+        .extent = {64, 64, 1},
+        .mipLevels = 1,
+        .arrayLayers = 1,
+        .samples = VK_SAMPLE_COUNT_1_BIT,
+        .tiling = tiling,
+        .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+        .initialLayout = VK_IMAGE_LAYOUT_UNDEFINED,
+    };
+    VkImage image;
+    if (probe->vk.vkCreateImage(probe->device, &info, NULL, &image) != VK_SUCCESS) {
+        return false;
+    }
+    probe->vk.vkGetImageMemoryRequirements(probe->device, image, requirements);
+    probe->vk.vkDestroyImage(probe->device, image, NULL);
+    return true;
+}
+
+static bool image_may_declare(struct probe *probe, VkExternalMemoryHandleTypeFlagBits type,
+                              VkImageTiling tiling)
+{
+    const VkPhysicalDeviceExternalImageFormatInfo external = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        .handleType = type,
+    };
+    const VkPhysicalDeviceImageFormatInfo2 info = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+        .pNext = &external,
+        .format = VK_FORMAT_R8G8B8A8_UNORM,
+        .type = VK_IMAGE_TYPE_2D,
+        .tiling = tiling,
+        .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+    };
+    VkExternalImageFormatProperties external_properties = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+    };
+    VkImageFormatProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+        .pNext = &external_properties,
+    };
+    if (probe->instance_vk->vkGetPhysicalDeviceImageFormatProperties2(probe->physical_device, &info,
+                                                                      &properties) != VK_SUCCESS ||
+        (external_properties.externalMemoryProperties.externalMemoryFeatures &
+         VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT)) {
+        return false;
+    }
+    VkMemoryRequirements plain, declared;
+    return image_requirements(probe, tiling, 0, &plain) &&
+           image_requirements(probe, tiling, type, &declared) &&
+           same_requirements(&plain, &declared);
+}
+
 static void probe_declarations(struct probe *probe)
 {
     struct pv_declare_facts *declare = &probe->facts->declare;
     const struct pv_memory_facts *memory = &probe->facts->memory;
     const struct {
         VkExternalMemoryHandleTypeFlagBits type;
+        VkExternalMemoryHandleTypeFlags *compatible;
         bool present;
     } candidates[] = {
-        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, memory->host_pointer_advertised},
-        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+         &declare->compatible.host_allocation, memory->host_pointer_advertised},
+        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT, &declare->compatible.dma_buf,
          memory->dmabuf_advertised || memory->dmabuf_importable},
-        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT, memory->opaque_fd_advertised},
+        {VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT, &declare->compatible.opaque_fd,
+         memory->opaque_fd_advertised},
     };
-    VkBuffer buffer;
-    VkMemoryRequirements plain;
-    if (!create_buffer(probe, 0, &buffer, &plain)) {
-        return;
-    }
-    probe->vk.vkDestroyBuffer(probe->device, buffer, NULL);
-
     for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-        const VkPhysicalDeviceExternalBufferInfo info = {
-            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-            .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
-            .handleType = candidates[i].type,
-        };
-        VkExternalBufferProperties properties = {
-            .sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
-        };
+        const VkExternalMemoryHandleTypeFlagBits type = candidates[i].type;
         if (!candidates[i].present) {
             continue;
         }
-        declare->image_types |= candidates[i].type;
-        probe->instance_vk->vkGetPhysicalDeviceExternalBufferProperties(probe->physical_device,
-                                                                        &info, &properties);
-        const VkExternalMemoryFeatureFlags features =
-            properties.externalMemoryProperties.externalMemoryFeatures;
-        if (!(features & (VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT |
-                          VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT)) ||
-            (features & VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT)) {
-            continue;
+        if (buffer_may_declare(probe, type, candidates[i].compatible)) {
+            declare->buffer_types |= type;
         }
-        VkMemoryRequirements declared;
-        if (create_buffer(probe, candidates[i].type, &buffer, &declared)) {
-            probe->vk.vkDestroyBuffer(probe->device, buffer, NULL);
-            if (declared.memoryTypeBits == plain.memoryTypeBits && declared.size == plain.size &&
-                declared.alignment == plain.alignment) {
-                declare->buffer_types |= candidates[i].type;
-            }
+        if (image_may_declare(probe, type, VK_IMAGE_TILING_LINEAR)) {
+            declare->linear_image_types |= type;
+        }
+        if (image_may_declare(probe, type, VK_IMAGE_TILING_OPTIMAL)) {
+            declare->optimal_image_types |= type;
         }
     }
 }

@@ -1,0 +1,180 @@
+// Adding handle types to buffers and images; see declare.h.
+#include "blob/declare.h"
+
+#include "blob/backend.h"
+#include "blob/chain.h"
+
+static const VkExternalMemoryHandleTypeFlagBits known_types[] = {
+    VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+    VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+    VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT,
+};
+#define KNOWN_TYPE_COUNT (sizeof(known_types) / sizeof(known_types[0]))
+
+static VkExternalMemoryHandleTypeFlags handle_type_of(enum pv_memory_mechanism mechanism)
+{
+    switch (mechanism) {
+    case PV_MEMORY_HOST_POINTER:
+        return VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+    case PV_MEMORY_DMABUF:
+        return VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    case PV_MEMORY_OPAQUE_FD:
+        return VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
+    case PV_MEMORY_NONE:
+    case PV_MEMORY_MAPPED:
+        break;
+    }
+    return 0;
+}
+
+// The types through which memory of this device may reach a buffer without a wish of the guest.
+static VkExternalMemoryHandleTypeFlags mapping_types(const struct pv_blob_choice *choice)
+{
+    VkExternalMemoryHandleTypeFlags types = 0;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        types |= handle_type_of(choice->map[i]);
+    }
+    return types;
+}
+
+VkExternalMemoryHandleTypeFlags
+pv_blob_translate_handle_types(const struct pv_blob_choice *choice,
+                               VkExternalMemoryHandleTypeFlags guest_types)
+{
+    const VkExternalMemoryHandleTypeFlags dma_buf = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    if (!(guest_types & dma_buf)) {
+        return guest_types;
+    }
+    VkExternalMemoryHandleTypeFlags shared = 0;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        shared |= handle_type_of(choice->share[i]);
+    }
+    // Types that really export dma-bufs stand for all: the guest then shares through them.
+    return (guest_types & ~dma_buf) | (shared & dma_buf ? dma_buf : shared);
+}
+
+VkExternalMemoryHandleTypeFlags pv_declare_compatible(const struct pv_declare_facts *facts,
+                                                      VkExternalMemoryHandleTypeFlags wanted,
+                                                      VkExternalMemoryHandleTypeFlags declared)
+{
+    const VkExternalMemoryHandleTypeFlags compatible[KNOWN_TYPE_COUNT] = {
+        facts->compatible.host_allocation,
+        facts->compatible.dma_buf,
+        facts->compatible.opaque_fd,
+    };
+    for (size_t i = 0; i < KNOWN_TYPE_COUNT; i++) {
+        if (!(wanted & known_types[i]) || (declared & ~compatible[i])) {
+            continue;
+        }
+        bool mutual = true;
+        for (size_t j = 0; j < KNOWN_TYPE_COUNT; j++) {
+            mutual = mutual && (!(declared & known_types[j]) || (compatible[j] & known_types[i]));
+        }
+        if (mutual) {
+            declared |= known_types[i];
+        }
+    }
+    return declared;
+}
+
+VkExternalMemoryHandleTypeFlags pv_blob_buffer_handle_types(const struct pv_blob_device *device,
+                                                            const VkBufferCreateInfo *info)
+{
+    const struct pv_declare_facts *facts = &device->params.facts->declare;
+    const struct pv_blob_choice *choice = device->params.choice;
+    const VkExternalMemoryBufferCreateInfo *external =
+        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+    const VkExternalMemoryHandleTypeFlags declared =
+        external ? pv_blob_translate_handle_types(choice, external->handleTypes) : 0;
+    // The facts are those of plain buffers.
+    const VkBufferCreateFlags special =
+        VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_PROTECTED_BIT;
+    if (info->flags & special) {
+        return declared;
+    }
+    return pv_declare_compatible(facts, mapping_types(choice) & facts->buffer_types, declared);
+}
+
+// Whether the driver makes this image with `type` declared.
+static bool image_accepts(const struct pv_blob_device *device, const VkImageCreateInfo *info,
+                          VkExternalMemoryHandleTypeFlagBits type)
+{
+    VkPhysicalDeviceExternalImageFormatInfo external = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        .handleType = type,
+    };
+    VkImageFormatListCreateInfo formats;
+    VkImageStencilUsageCreateInfo stencil;
+    const VkImageFormatListCreateInfo *guest_formats =
+        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
+    const VkImageStencilUsageCreateInfo *guest_stencil =
+        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO);
+    if (guest_formats) {
+        formats = *guest_formats;
+        formats.pNext = external.pNext;
+        external.pNext = &formats;
+    }
+    if (guest_stencil) {
+        stencil = *guest_stencil;
+        stencil.pNext = external.pNext;
+        external.pNext = &stencil;
+    }
+    const VkPhysicalDeviceImageFormatInfo2 query = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+        .pNext = &external,
+        .format = info->format,
+        .type = info->imageType,
+        .tiling = info->tiling,
+        .usage = info->usage,
+        .flags = info->flags,
+    };
+    VkExternalImageFormatProperties properties = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+    };
+    VkImageFormatProperties2 result = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+        .pNext = &properties,
+    };
+    if (device->params.instance_vk->vkGetPhysicalDeviceImageFormatProperties2(
+            device->params.physical_device, &query, &result) != VK_SUCCESS) {
+        return false;
+    }
+    const VkImageFormatProperties *limits = &result.imageFormatProperties;
+    return !(properties.externalMemoryProperties.externalMemoryFeatures &
+             VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT) &&
+           info->extent.width <= limits->maxExtent.width &&
+           info->extent.height <= limits->maxExtent.height &&
+           info->extent.depth <= limits->maxExtent.depth &&
+           info->mipLevels <= limits->maxMipLevels && info->arrayLayers <= limits->maxArrayLayers &&
+           (info->samples & limits->sampleCounts);
+}
+
+VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(const struct pv_blob_device *device,
+                                                           const VkImageCreateInfo *info)
+{
+    const struct pv_declare_facts *facts = &device->params.facts->declare;
+    const struct pv_blob_choice *choice = device->params.choice;
+    const VkExternalMemoryImageCreateInfo *external =
+        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+    VkExternalMemoryHandleTypeFlags declared =
+        external ? pv_blob_translate_handle_types(choice, external->handleTypes) : 0;
+    const VkImageCreateFlags special =
+        VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_PROTECTED_BIT;
+    VkExternalMemoryHandleTypeFlags wanted = mapping_types(choice);
+    if (info->tiling == VK_IMAGE_TILING_LINEAR) {
+        wanted &= facts->linear_image_types;
+    } else if (info->tiling == VK_IMAGE_TILING_OPTIMAL) {
+        wanted &= facts->optimal_image_types;
+    } else {
+        wanted = 0; // a modifier's external properties are the guest's to ask for
+    }
+    if ((info->flags & special) || info->initialLayout == VK_IMAGE_LAYOUT_PREINITIALIZED) {
+        wanted = 0; // external images begin undefined
+    }
+    for (size_t i = 0; i < KNOWN_TYPE_COUNT; i++) {
+        if ((wanted & ~declared & known_types[i]) && image_accepts(device, info, known_types[i])) {
+            declared = pv_declare_compatible(facts, known_types[i], declared);
+        }
+    }
+    return declared;
+}
