@@ -1,5 +1,6 @@
 // The monitor: one thread per context that sets ALIVE on all monitored rings, at least once in
-// the shortest period any of them asked for, whatever their ring threads are doing.
+// the shortest period any of them asked for, whatever their ring threads are doing. Periods
+// below some 11 ms are not kept: a guest does not choose how often the host wakes up.
 #ifndef PV_RING_MONITOR_H
 #define PV_RING_MONITOR_H
 

@@ -31,9 +31,12 @@ const char *pv_ring_layout_check(const struct pv_ring_layout *layout, uint64_t r
 // What the ring's owner supplies. Called on the ring thread.
 struct pv_ring_ops {
     // Executes the commands in `bytes`, a private copy that it may modify. After each command it
-    // calls pv_ring_publish(). false: the context has failed; the ring becomes FATAL and stops.
+    // calls pv_ring_publish(), and returns early if pv_ring_is_stopping(). What it has not
+    // published is published when it returns.
+    // false: the context has failed; the ring becomes FATAL and stops.
     bool (*execute)(void *user, uint8_t *bytes, size_t size);
-    // Around every sleep: between `sleep` and `wake` the thread holds no shared pointers.
+    // Around every sleep, also while waiting for a virtqueue seqno: between `sleep` and `wake` the
+    // thread holds no shared pointers. It begins with `wake` and ends with `sleep`.
     void (*sleep)(void *user);
     void (*wake)(void *user);
     // The ring itself broke a rule (a tail too far ahead ...); `reason` is static.
@@ -63,6 +66,9 @@ bool pv_ring_start(struct pv_ring *ring);
 // Tells the thread to stop at the next command boundary and releases its waits; does not join.
 // Thread-safety: Safe.
 void pv_ring_stop(struct pv_ring *ring);
+
+// True once the ring was told to stop. Thread-safety: Safe.
+bool pv_ring_is_stopping(const struct pv_ring *ring);
 
 // Moves head: `consumed` bytes of the current execute() call are done. Release order: replies
 // written before are visible to a guest that sees this head. Thread-safety: ring thread only.
@@ -99,7 +105,7 @@ void pv_ring_set_alive(struct pv_ring *ring);
 // True on the ring's own thread.
 bool pv_ring_is_current_thread(const struct pv_ring *ring);
 
-// Bytes read so far. Thread-safety: Safe.
+// Bytes executed so far. Thread-safety: Safe.
 uint64_t pv_ring_bytes(const struct pv_ring *ring);
 
 #endif

@@ -1,0 +1,39 @@
+// When will the next commands come? Learned from when the last ones did.
+//
+// A ring that is out of work can spin, which finds new commands at once and burns a core, or sleep,
+// which costs nothing and is late. A guest that is answered late pays more than the lateness: after
+// 15 yields it sleeps at least 160 us itself (PROTOCOL C.4). So a spin that ends with an arrival is
+// worth HIT_VALUE_NS of a core's time, one that does not is a loss, and the plan is the interval
+// with the largest gain on the recent gaps: perhaps "until 48 us", perhaps "sleep until 190 us,
+// then spin until 256 us", often nothing.
+#ifndef PV_RING_PACE_H
+#define PV_RING_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Gaps below this are always spun through and not recorded.
+#define PV_PACE_MIN_NS 8000
+// Intervals of half an octave, from 8 us to 1,024 us, and one for all that is longer.
+#define PV_PACE_INTERVALS 14
+
+// Zeroed before use. One thread's.
+struct pv_pace {
+    uint32_t gaps[PV_PACE_INTERVALS + 1]; // weights, decaying
+    uint64_t late_ns;                     // how late a sleep ends, typically
+};
+
+// Times since the ring ran out of work. Equal times: do not spin.
+struct pv_pace_plan {
+    uint64_t spin_from_ns, spin_until_ns;
+};
+
+// The ring was out of work for `gap_ns`.
+void pv_pace_note_gap(struct pv_pace *pace, uint64_t gap_ns);
+
+// A sleep ended `late_ns` after its deadline.
+void pv_pace_note_sleep(struct pv_pace *pace, uint64_t late_ns);
+
+struct pv_pace_plan pv_pace_make_plan(const struct pv_pace *pace);
+
+#endif

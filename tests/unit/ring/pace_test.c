@@ -1,0 +1,123 @@
+#include "ring/pace.h"
+
+#include "base/arith.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define US UINT64_C(1000)
+
+// Gaps in microseconds, repeated until they are all the memory holds.
+struct pace_case {
+    const char *name;
+    uint32_t gaps_us[8];
+    uint32_t from_us, until_us; // 0, 0: no spin
+};
+
+static const struct pace_case cases[] = {
+    {"nothing known", {0}, 0, 0},
+    {"busy all the time", {1, 2, 5}, 0, 0},
+    {"short gaps", {20, 22}, 16, 24},
+    {"gaps of any short length", {9, 20, 30, 45}, 8, 48},
+    {"200 us, as usleep(150) makes them", {200, 210}, 192, 256},
+    {"on both sides of a border", {250, 260}, 192, 384},
+    {"long but regular", {800, 900}, 768, 1024},
+    {"a frame of 16 ms", {16000}, 0, 0},
+    {"a frame of 16 ms with short gaps in it", {16000, 30, 30, 30}, 24, 32},
+    {"mostly long, a short one now and then", {5000, 5000, 5000, 5000, 5000, 40}, 32, 48},
+    {"hardly ever in time", {5000, 5000, 5000, 5000, 5000, 5000, 5000, 230}, 0, 0},
+    {"scattered over all lengths", {100, 300, 700, 1500, 2500, 4000}, 0, 0},
+};
+
+static void plans_what_pays(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PV_ARRAY_LENGTH(cases); i++) {
+        struct pv_pace pace = {0};
+        for (int round = 0; round < 100; round++) {
+            for (size_t j = 0; j < PV_ARRAY_LENGTH(cases[i].gaps_us); j++) {
+                if (cases[i].gaps_us[j]) {
+                    pv_pace_note_gap(&pace, cases[i].gaps_us[j] * US);
+                }
+            }
+        }
+        const struct pv_pace_plan plan = pv_pace_make_plan(&pace);
+        if (plan.spin_from_ns != cases[i].from_us * US ||
+            plan.spin_until_ns != cases[i].until_us * US) {
+            fail_msg("%s: planned %u to %u us", cases[i].name, (unsigned)(plan.spin_from_ns / US),
+                     (unsigned)(plan.spin_until_ns / US));
+        }
+    }
+}
+
+static void forgets_what_was_long_ago(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    for (int i = 0; i < 1000; i++) {
+        pv_pace_note_gap(&pace, 200 * US);
+    }
+    for (int i = 0; i < 60; i++) {
+        pv_pace_note_gap(&pace, 20 * US);
+    }
+    struct pv_pace_plan plan = pv_pace_make_plan(&pace);
+    assert_int_equal(plan.spin_until_ns, 24 * US);
+    for (int i = 0; i < 200; i++) {
+        pv_pace_note_gap(&pace, 50 * 1000 * US);
+    }
+    plan = pv_pace_make_plan(&pace);
+    assert_int_equal(plan.spin_until_ns, 0);
+}
+
+static void is_awake_in_time_when_sleeps_end_late(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    for (int i = 0; i < 100; i++) {
+        pv_pace_note_gap(&pace, 200 * US);
+        pv_pace_note_sleep(&pace, 50 * US);
+    }
+    struct pv_pace_plan plan = pv_pace_make_plan(&pace);
+    assert_in_range(plan.spin_from_ns, (192 - 51) * US, (192 - 49) * US);
+    assert_int_equal(plan.spin_until_ns, 256 * US);
+
+    // A thread that was away for a second is no reason to spin for one.
+    for (int i = 0; i < 100; i++) {
+        pv_pace_note_sleep(&pace, 1000000 * US);
+    }
+    plan = pv_pace_make_plan(&pace);
+    assert_int_equal(plan.spin_from_ns, 0);
+    assert_int_equal(plan.spin_until_ns, 256 * US);
+}
+
+// Whatever the guest does, one spin is bounded, and so is the share of spins that miss.
+static void never_spins_for_long(void **state)
+{
+    (void)state;
+    uint64_t random = 1;
+    struct pv_pace pace = {0};
+    for (int i = 0; i < 200000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const uint64_t scale = (random >> 20) % 41; // all magnitudes, in long runs of a kind
+        const uint64_t gap_ns = i / 500 % 2 ? (random >> 33) >> scale % 20 : random >> 24 >> scale;
+        pv_pace_note_gap(&pace, gap_ns);
+        const struct pv_pace_plan plan = pv_pace_make_plan(&pace);
+        assert_true(plan.spin_from_ns <= plan.spin_until_ns);
+        assert_true(plan.spin_until_ns <= 1024 * US);
+        assert_true(plan.spin_until_ns - plan.spin_from_ns <= 640 * US);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plans_what_pays),
+        cmocka_unit_test(forgets_what_was_long_ago),
+        cmocka_unit_test(is_awake_in_time_when_sleeps_end_late),
+        cmocka_unit_test(never_spins_for_long),
+    };
+    return cmocka_run_group_tests_name("ring pace", tests, NULL, NULL);
+}
