@@ -1,0 +1,41 @@
+// What differs between platforms for a socket server, one interface for os_linux.c and
+// os_darwin.c. Every file descriptor made here is closed on exec.
+#ifndef PV_SERVER_OS_H
+#define PV_SERVER_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// Monotonic time.
+uint64_t pv_server_os_now_ns(void);
+
+// A Unix stream socket, or -1 with errno.
+int pv_server_os_socket(void);
+
+// accept(), non-blocking. -1 with errno.
+int pv_server_os_accept(int listener);
+
+// A pipe whose both ends are non-blocking; fds[0] reads. Failure: false with errno.
+bool pv_server_os_pipe(int fds[2]);
+
+// sendmsg() and recvmsg() that neither block nor raise SIGPIPE. -1 with errno.
+ssize_t pv_server_os_send(int fd, const struct msghdr *message);
+ssize_t pv_server_os_receive(int fd, struct msghdr *message);
+
+// Prepares a connected socket for pv_server_os_send().
+void pv_server_os_prepare(int socket);
+
+// A descriptor that is readable however often the other side reads it, as far as the platform
+// can; -1 with errno. For one client only: its peer shares its state.
+int pv_server_os_signalled_fd(void);
+
+// Whether clients can be served by worker processes here.
+bool pv_server_os_has_workers(void);
+
+// Shows `name` in process lists, best effort.
+void pv_server_os_name_process(const char *name);
+
+#endif

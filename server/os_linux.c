@@ -1,0 +1,60 @@
+#include "os.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t pv_server_os_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int pv_server_os_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+int pv_server_os_accept(int listener)
+{
+    return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+bool pv_server_os_pipe(int fds[2])
+{
+    return pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+
+ssize_t pv_server_os_send(int fd, const struct msghdr *message)
+{
+    return sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t pv_server_os_receive(int fd, struct msghdr *message)
+{
+    return recvmsg(fd, message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+}
+
+void pv_server_os_prepare(int socket)
+{
+    (void)socket; // MSG_NOSIGNAL does it for each message
+}
+
+int pv_server_os_signalled_fd(void)
+{
+    // In semaphore mode each read takes one away from the counter.
+    return eventfd(0x7fffffff, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+}
+
+bool pv_server_os_has_workers(void)
+{
+    return true;
+}
+
+void pv_server_os_name_process(const char *name)
+{
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}

@@ -1,0 +1,408 @@
+#include "serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "isolation.h"
+#include "os.h"
+#include "socket.h"
+
+#define DEFAULT_MAX_CLIENTS        1024u
+#define DEFAULT_STOP_TIMEOUT_MS    10000
+#define DEFAULT_HANG_UP_TIMEOUT_MS 30000
+#define ACCEPT_PAUSE_MS            100 // when descriptors or processes have run out
+
+struct pv_server {
+    struct pv_renderer_params renderer_params;
+    struct pv_listener listener;
+    int wake[2]; // pv_server_stop() writes
+    int stop[2]; // clients watch stop[0]; closing stop[1] ends them, also when we die
+    int stats_fd;
+    struct pv_renderer *renderer; // in-process only
+    const struct pv_isolation *isolation;
+    struct pv_isolation_env env;
+    uint32_t max_clients;
+    int stop_timeout_ms;
+    int hang_up_timeout_ms;
+    uint32_t last_number;
+    bool said_full, said_failure; // once, until it is over
+    struct pv_served *served;
+    size_t served_count;
+    struct pollfd *polled; // 2 + 2 * max_clients
+};
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+// Runs in a new worker: what the parent has open is none of its business.
+static void forget_parent(struct pv_server *server)
+{
+    pv_listener_abandon(&server->listener);
+    close_fd(&server->wake[0]);
+    close_fd(&server->wake[1]);
+    close_fd(&server->stop[1]);
+    for (size_t i = 0; i < server->served_count; i++) {
+        close_fd(&server->served[i].fd);
+        close_fd(&server->served[i].done_fd);
+    }
+}
+
+static struct pv_renderer *create_renderer(const struct pv_renderer_params *params, char *error,
+                                           size_t error_size)
+{
+    struct pv_renderer *renderer = pv_renderer_create(params, error, error_size);
+    if (renderer && pv_renderer_device_count(renderer) == 0) {
+        snprintf(error, error_size,
+                 "the host has no usable Vulkan device: install a Vulkan driver, or name one in "
+                 "VK_DRIVER_FILES");
+        pv_renderer_destroy(renderer);
+        return NULL;
+    }
+    return renderer;
+}
+
+// Tries the host's driver in a process of its own, because the parent of workers must not load
+// it. Silent: what is wrong comes back in `error`.
+static bool probe_host(const struct pv_renderer_params *params, char *error, size_t error_size)
+{
+    int fds[2];
+    if (!pv_server_os_pipe(fds)) {
+        snprintf(error, error_size, "cannot make a pipe (%s)", strerror(errno));
+        return false;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid < 0) {
+        snprintf(error, error_size, "cannot start a process (%s)", strerror(errno));
+        close(fds[0]);
+        close(fds[1]);
+        return false;
+    }
+    if (pid == 0) {
+        struct pv_renderer_params quiet = *params;
+        quiet.log = NULL;
+        char reason[512] = "";
+        const bool usable = create_renderer(&quiet, reason, sizeof(reason)) != NULL;
+        if (!usable && write(fds[1], reason, strlen(reason)) < 0) {
+            _exit(2);
+        }
+        _exit(usable ? 0 : 1);
+    }
+    close(fds[1]);
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    const ssize_t size = read(fds[0], error, error_size - 1);
+    close(fds[0]);
+    error[size > 0 ? size : 0] = '\0';
+    if (WIFSIGNALED(status)) {
+        snprintf(error, error_size,
+                 "the host's Vulkan driver crashed while it was probed (signal %d): check it with "
+                 "vulkaninfo",
+                 WTERMSIG(status));
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// Every client needs descriptors for its memory; the soft limit is a default for select() users.
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool open_stats(struct pv_server *server, const char *path, char *error, size_t error_size)
+{
+    if (!path) {
+        return true;
+    }
+    server->stats_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (server->stats_fd < 0) {
+        snprintf(error, error_size, "cannot write %s (%s): choose another file", path,
+                 strerror(errno));
+    }
+    return server->stats_fd >= 0;
+}
+
+static bool open_host(struct pv_server *server, char *error, size_t error_size)
+{
+    if (server->isolation == &pv_isolation_worker) {
+        return probe_host(&server->renderer_params, error, error_size);
+    }
+    server->renderer = create_renderer(&server->renderer_params, error, error_size);
+    return server->renderer != NULL;
+}
+
+struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,
+                                   size_t error_size)
+{
+    struct pv_server *server = calloc(1, sizeof(*server));
+    if (!server) {
+        snprintf(error, error_size, "memory is short");
+        return NULL;
+    }
+    *server = (struct pv_server){
+        .renderer_params = params->renderer,
+        .listener = {.fd = -1},
+        .wake = {-1, -1},
+        .stop = {-1, -1},
+        .stats_fd = -1,
+        .isolation = params->in_process || !pv_server_os_has_workers() ? &pv_isolation_thread
+                                                                       : &pv_isolation_worker,
+        .max_clients = params->max_clients ? params->max_clients : DEFAULT_MAX_CLIENTS,
+        .stop_timeout_ms =
+            params->stop_timeout_ms ? params->stop_timeout_ms : DEFAULT_STOP_TIMEOUT_MS,
+        .hang_up_timeout_ms =
+            params->hang_up_timeout_ms ? params->hang_up_timeout_ms : DEFAULT_HANG_UP_TIMEOUT_MS,
+    };
+    server->renderer_params.fd_only = true;
+    raise_fd_limit();
+    signal(SIGPIPE, SIG_IGN);
+    server->served = calloc(server->max_clients, sizeof(*server->served));
+    server->polled = calloc(2 + 2 * (size_t)server->max_clients, sizeof(*server->polled));
+    if (!server->served || !server->polled || !pv_server_os_pipe(server->wake) ||
+        !pv_server_os_pipe(server->stop)) {
+        snprintf(error, error_size, "memory or file descriptors are short");
+        pv_server_destroy(server);
+        return NULL;
+    }
+    // The socket last: once it is there, clients are served.
+    if (!open_stats(server, params->stats_path, error, error_size) ||
+        !open_host(server, error, error_size) ||
+        !pv_listener_open(&server->listener, params->socket_path, error, error_size)) {
+        pv_server_destroy(server);
+        return NULL;
+    }
+    server->env = (struct pv_isolation_env){
+        .client =
+            {
+                .fd = -1,
+                .stop_fd = server->stop[0],
+                .send_timeout_ms = params->send_timeout_ms,
+                .stats_fd = server->stats_fd,
+                .log = {.fn = params->renderer.log,
+                        .user = params->renderer.log_user,
+                        .level = params->renderer.log_level},
+                .renderer = server->renderer,
+            },
+        .renderer_params = &server->renderer_params,
+        .forget_parent = forget_parent,
+        .server = server,
+    };
+    return server;
+}
+
+static void say_failure(struct pv_server *server, const char *what, int reason)
+{
+    if (!server->said_failure) {
+        pv_server_log(&server->env.client.log, PV_LOG_ERROR, "%s: %s", what, strerror(reason));
+    }
+    server->said_failure = true;
+}
+
+// Accepts one client. false: nobody is there, or the next must wait.
+static bool accept_client(struct pv_server *server, int *pause_ms)
+{
+    const int fd = pv_server_os_accept(server->listener.fd);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED) {
+            say_failure(server, "cannot accept a client", errno);
+            *pause_ms = ACCEPT_PAUSE_MS;
+        }
+        return false;
+    }
+    pv_server_os_prepare(fd);
+    if (server->served_count == server->max_clients) {
+        if (!server->said_full) {
+            pv_server_log(&server->env.client.log, PV_LOG_ERROR,
+                          "%u clients are being served, no more are taken", server->max_clients);
+        }
+        server->said_full = true;
+        pv_client_say_goodbye(fd);
+        close(fd);
+        return true;
+    }
+    struct pv_served *served = &server->served[server->served_count];
+    *served = (struct pv_served){.number = ++server->last_number, .fd = fd, .done_fd = -1};
+    int done[2];
+    if (!pv_server_os_pipe(done)) {
+        done[0] = done[1] = -1;
+    } else {
+        served->done_fd = done[0];
+        server->served_count++; // a worker must know it to forget it
+        if (server->isolation->start(&server->env, served, done[1])) {
+            server->said_failure = false;
+            return true;
+        }
+        server->served_count--;
+    }
+    say_failure(server, "cannot serve a client", errno);
+    pv_client_say_goodbye(fd);
+    close(fd);
+    close_fd(&done[0]);
+    close_fd(&done[1]);
+    *pause_ms = ACCEPT_PAUSE_MS;
+    return false;
+}
+
+static void remove_client(struct pv_server *server, size_t index)
+{
+    struct pv_served *served = &server->served[index];
+    server->isolation->join(&server->env, served);
+    close_fd(&served->fd);
+    close_fd(&served->done_fd);
+    server->served[index] = server->served[--server->served_count];
+    server->said_full = false;
+}
+
+// Time until a worker whose client has gone must be killed, and its killing. -1: nothing to do.
+static int watch_hung_up(struct pv_server *server, size_t index)
+{
+    struct pv_served *served = &server->served[index];
+    if (!served->hung_up_ns || served->killed || !server->isolation->kill) {
+        return -1;
+    }
+    const uint64_t waited_ms = (pv_server_os_now_ns() - served->hung_up_ns) / 1000000u;
+    if (waited_ms >= (uint64_t)server->hang_up_timeout_ms) {
+        server->isolation->kill(&server->env, served);
+        return -1;
+    }
+    return server->hang_up_timeout_ms - (int)waited_ms;
+}
+
+static int smaller_timeout(int a, int b)
+{
+    if (a < 0 || b < 0) {
+        return a < 0 ? b : a;
+    }
+    return a < b ? a : b;
+}
+
+// Waits for something to happen and looks after the clients. `listens`: new ones are welcome.
+// Returns false if pv_server_stop() was called.
+static bool step(struct pv_server *server, bool listens, int timeout_ms)
+{
+    struct pollfd *polled = server->polled;
+    const size_t count = server->served_count;
+    polled[0] = (struct pollfd){.fd = server->wake[0], .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = listens ? server->listener.fd : -1, .events = POLLIN};
+    for (size_t i = 0; i < count; i++) {
+        const struct pv_served *served = &server->served[i];
+        const bool watched = server->isolation->watches && !served->hung_up_ns;
+        polled[2 + 2 * i] = (struct pollfd){.fd = served->done_fd, .events = POLLIN};
+        polled[3 + 2 * i] = (struct pollfd){.fd = watched ? served->fd : -1};
+        timeout_ms = smaller_timeout(timeout_ms, watch_hung_up(server, i));
+    }
+    const int ready = poll(polled, (nfds_t)(2 + 2 * count), timeout_ms);
+    if (ready <= 0) {
+        return true; // a time-out or a signal
+    }
+    // Backwards, because remove_client() moves the last client into the gap.
+    for (size_t i = count; i-- > 0;) {
+        if (polled[3 + 2 * i].revents) {
+            server->served[i].hung_up_ns = pv_server_os_now_ns();
+        }
+        if (polled[2 + 2 * i].revents) {
+            remove_client(server, i);
+        }
+    }
+    return !polled[0].revents;
+}
+
+// Ends all clients. false: threads remain.
+static bool end_clients(struct pv_server *server)
+{
+    close_fd(&server->stop[1]);
+    const uint64_t begun_ns = pv_server_os_now_ns();
+    bool forced = false;
+    while (server->served_count > 0) {
+        const uint64_t waited_ms = (pv_server_os_now_ns() - begun_ns) / 1000000u;
+        if (waited_ms < (uint64_t)server->stop_timeout_ms) {
+            // The wake pipe stays readable, so only the clients are watched.
+            struct pollfd *polled = server->polled;
+            const size_t count = server->served_count;
+            for (size_t i = 0; i < count; i++) {
+                polled[i] = (struct pollfd){.fd = server->served[i].done_fd, .events = POLLIN};
+            }
+            poll(polled, (nfds_t)count, server->stop_timeout_ms - (int)waited_ms);
+            for (size_t i = count; i-- > 0;) {
+                if (polled[i].revents) {
+                    remove_client(server, i);
+                }
+            }
+        } else if (server->isolation->kill && !forced) {
+            forced = true;
+            for (size_t i = 0; i < server->served_count; i++) {
+                server->isolation->kill(&server->env, &server->served[i]);
+            }
+        } else if (server->isolation->kill) {
+            remove_client(server, server->served_count - 1);
+        } else {
+            pv_server_log(&server->env.client.log, PV_LOG_ERROR,
+                          "%zu clients do not end, most likely in the Vulkan driver",
+                          server->served_count);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pv_server_run(struct pv_server *server)
+{
+    int pause_ms = -1;
+    for (;;) {
+        const bool listens = pause_ms < 0;
+        if (!step(server, listens, pause_ms)) {
+            break;
+        }
+        pause_ms = -1;
+        while (accept_client(server, &pause_ms)) {
+        }
+    }
+    return end_clients(server);
+}
+
+void pv_server_stop(struct pv_server *server)
+{
+    const int saved_errno = errno;
+    const char byte = 0;
+    const ssize_t written = write(server->wake[1], &byte, 1);
+    (void)written; // a full pipe wakes as well
+    errno = saved_errno;
+}
+
+void pv_server_destroy(struct pv_server *server)
+{
+    if (!server) {
+        return;
+    }
+    assert(server->served_count == 0);
+    pv_listener_close(&server->listener);
+    close_fd(&server->wake[0]);
+    close_fd(&server->wake[1]);
+    close_fd(&server->stop[0]);
+    close_fd(&server->stop[1]);
+    close_fd(&server->stats_fd);
+    pv_renderer_destroy(server->renderer);
+    free(server->served);
+    free(server->polled);
+    free(server);
+}

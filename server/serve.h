@@ -1,0 +1,50 @@
+// The server: accepts vtest clients and isolates them from each other.
+//
+// With workers (Linux) each client is served by a process of its own, forked before any Vulkan
+// driver is loaded; a driver that crashes takes its client only. The parent never loads a
+// driver, runs no other thread and holds no client's memory. In-process, each client has a
+// thread on one shared renderer.
+#ifndef PV_SERVER_SERVE_H
+#define PV_SERVER_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pv/renderer.h>
+
+struct pv_server;
+
+struct pv_server_params {
+    const char *socket_path;
+    bool in_process; // threads instead of workers; always so where there are no workers
+    // The host side. `fd_only` is always set. Its log callback and level serve the server too.
+    struct pv_renderer_params renderer;
+    const char *stats_path; // one line per context is appended; NULL: none
+
+    // Bounds; 0: the default.
+    uint32_t max_clients;   // at once; 1024
+    int send_timeout_ms;    // how long a client may not read its replies; 10 s
+    int stop_timeout_ms;    // from pv_server_stop() until clients are cut off; 10 s
+    int hang_up_timeout_ms; // for a worker whose client has gone; 30 s
+};
+
+// Listens, and makes sure that the host has a Vulkan device, so that a missing driver is an error
+// now and not with the first client. `params` is borrowed until the server is destroyed.
+// Failure: NULL with one line in `error` that says what to do.
+// From here on the process ignores SIGPIPE.
+// Thread-safety: the process must have no other thread yet unless `in_process` is set.
+struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,
+                                   size_t error_size);
+
+// Serves clients until pv_server_stop(). Afterwards all of them are gone.
+// Failure: false: threads that serve clients could not be stopped; only _exit() helps.
+bool pv_server_run(struct pv_server *server);
+
+// Makes pv_server_run() return. Thread-safety: Safe, also in a signal handler.
+void pv_server_stop(struct pv_server *server);
+
+// Removes the socket. Not after pv_server_run() has failed. NULL is allowed.
+void pv_server_destroy(struct pv_server *server);
+
+#endif

@@ -1,0 +1,60 @@
+// A thread per client, all on one renderer.
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "isolation.h"
+
+struct thread_start {
+    struct pv_client_params client;
+    int done_fd;
+};
+
+static void *thread_main(void *argument)
+{
+    struct thread_start *start = argument;
+    pv_client_run(&start->client);
+    const int done_fd = start->done_fd;
+    free(start);
+    close(done_fd);
+    return NULL;
+}
+
+static bool start(const struct pv_isolation_env *env, struct pv_served *served, int done_fd)
+{
+    struct thread_start *arguments = malloc(sizeof(*arguments));
+    if (!arguments) {
+        return false;
+    }
+    *arguments = (struct thread_start){.client = env->client, .done_fd = done_fd};
+    arguments->client.fd = served->fd;
+    arguments->client.number = served->number;
+
+    // Signals are for the thread that accepts.
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    const int error = pthread_create(&served->thread, NULL, thread_main, arguments);
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    if (error) {
+        free(arguments);
+        errno = error;
+        return false;
+    }
+    served->fd = -1; // the thread's now
+    return true;
+}
+
+static void join(const struct pv_isolation_env *env, struct pv_served *served)
+{
+    (void)env;
+    pthread_join(served->thread, NULL);
+}
+
+const struct pv_isolation pv_isolation_thread = {
+    .start = start,
+    .join = join,
+    .kill = NULL,
+    .watches = false,
+};

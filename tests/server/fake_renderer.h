@@ -1,0 +1,27 @@
+// A renderer without Vulkan behind include/pv, for tests of the server and the tools.
+//
+// It runs no commands, but a context stream that begins with one of the words below makes it
+// misbehave, so a test on the other end of a socket, or of a fork, can direct it. Environment:
+// PV_FAKE is a comma list of `no-library`, `no-device`, `no-blob`, `no-export`, `crash-at-start`;
+// PV_FAKE_ENVIRONMENT names a file that gets the environment in which a renderer was created.
+#ifndef PV_TESTS_FAKE_RENDERER_H
+#define PV_TESTS_FAKE_RENDERER_H
+
+#include <stdint.h>
+
+enum pv_fake_command {
+    PV_FAKE_FAIL = 0x7a000001,    // the context fails
+    PV_FAKE_CRASH = 0x7a000002,   // the process is killed by SIGSEGV
+    PV_FAKE_HOLD = 0x7a000003,    // ring_idx: its fences no longer retire
+    PV_FAKE_RELEASE = 0x7a000004, // ring_idx, milliseconds: they retire, from a thread
+    PV_FAKE_BLOCK = 0x7a000005,   // milliseconds: the submission takes so long
+};
+
+// What lives in this process.
+struct pv_fake_live {
+    int renderers, contexts, resources;
+};
+
+struct pv_fake_live pv_fake_live(void);
+
+#endif
