@@ -23,15 +23,17 @@
 extern "C" {
 #endif
 
+#define MOCK_VK_API __attribute__((visibility("default")))
+
 // The file name of the loaded mock library, for pv_os_open_vulkan().
-const char *mock_vk_path(void);
+MOCK_VK_API const char *mock_vk_path(void);
 
 // Forgets objects, calls, failures, hooks and errors; configuration becomes the default.
-void mock_vk_reset(void);
+MOCK_VK_API void mock_vk_reset(void);
 
 // --- What the driver looks like ------------------------------------------------------------
 
-#define MOCK_VK_MAX_EXTENSIONS 64
+#define MOCK_VK_MAX_EXTENSIONS 512
 #define MOCK_VK_MAX_FAMILIES   4
 
 struct mock_vk_config {
@@ -41,8 +43,10 @@ struct mock_vk_config {
     VkPhysicalDeviceType device_type;
     VkDriverId driver_id;
     const char *instance_extensions[MOCK_VK_MAX_EXTENSIONS]; // ends with NULL
-    const char *device_extensions[MOCK_VK_MAX_EXTENSIONS];   // ends with NULL
-    VkPhysicalDeviceMemoryProperties memory;                 // default: NVIDIA-like, 5 types
+    // Ends with NULL. Default: all of the registry but VK_EXT_external_memory_dma_buf,
+    // VK_EXT_physical_device_drm and VK_KHR_portability_subset.
+    const char *device_extensions[MOCK_VK_MAX_EXTENSIONS];
+    VkPhysicalDeviceMemoryProperties memory; // default: NVIDIA-like, 5 types
     VkQueueFamilyProperties families[MOCK_VK_MAX_FAMILIES];
     uint32_t family_count;
 
@@ -55,58 +59,62 @@ struct mock_vk_config {
     VkExternalMemoryHandleTypeFlags image_handle_types;
     VkExternalFenceHandleTypeFlags fence_handle_types;
     VkExternalSemaphoreHandleTypeFlags semaphore_handle_types;
-    // HOSTS.md: a failed import makes allocations of its size fail until vkFreeMemory.
+    // memoryTypeBits of buffers and images that declare a host pointer type; 0: as without.
+    uint32_t declared_type_bits;
+    // As the driver of NVIDIA does: after a failed import of some size, allocations of at least
+    // that size fail until some memory is freed.
     bool sticky_import_failure;
 };
 
-void mock_vk_get_config(struct mock_vk_config *config);
-void mock_vk_set_config(const struct mock_vk_config *config); // copied; strings are borrowed
+MOCK_VK_API void mock_vk_get_config(struct mock_vk_config *config);
+MOCK_VK_API void
+mock_vk_set_config(const struct mock_vk_config *config); // copied; strings are borrowed
 
 // --- Failing and holding -------------------------------------------------------------------
 
 // The nth next call (1: the next) of `command` does nothing and returns `result`.
 // Several may be pending. Only for commands that return VkResult.
-void mock_vk_fail(const char *command, uint32_t nth, VkResult result);
+MOCK_VK_API void mock_vk_fail(const char *command, uint32_t nth, VkResult result);
 // Every call of `command` returns `result` until mock_vk_reset(); VK_SUCCESS ends it.
-void mock_vk_fail_always(const char *command, VkResult result);
+MOCK_VK_API void mock_vk_fail_always(const char *command, VkResult result);
 
-// The command is absent: vkGet*ProcAddr returns NULL for it, until mock_vk_reset().
-void mock_vk_hide(const char *command);
+// vkGet*ProcAddr returns NULL for this name, until mock_vk_reset(). Aliases stay.
+MOCK_VK_API void mock_vk_hide(const char *command);
 
 // Submissions from now on signal nothing until mock_vk_release(); the default is to signal at
 // once. vkWaitForFences, vkQueueWaitIdle and vkDeviceWaitIdle block meanwhile.
-void mock_vk_hold(void);
-// Finishes the `count` oldest held submissions, UINT32_MAX: all of them. Keeps holding new ones
-// unless all were released.
-void mock_vk_release(uint32_t count);
+MOCK_VK_API void mock_vk_hold(void);
+// Finishes the `count` oldest held submissions and goes on holding new ones; UINT32_MAX finishes
+// all and ends the holding.
+MOCK_VK_API void mock_vk_release(uint32_t count);
 // From now on waits, submissions and status queries return VK_ERROR_DEVICE_LOST.
-void mock_vk_lose_device(void);
+MOCK_VK_API void mock_vk_lose_device(void);
 
 // --- What happened -------------------------------------------------------------------------
 
 // Calls of `command` since reset. NULL: of all commands.
-uint32_t mock_vk_call_count(const char *command);
+MOCK_VK_API uint32_t mock_vk_call_count(const char *command);
 
 // The command names in order of calling, at most `capacity`. Returns how many there were.
-uint32_t mock_vk_calls(const char **names, uint32_t capacity);
+MOCK_VK_API uint32_t mock_vk_calls(const char **names, uint32_t capacity);
 
 // Called on each call of `command` before the mock acts, with pointers to the parameters in
 // order: *(VkDevice *)args[0] and so on. NULL removes the hook.
 typedef void (*mock_vk_hook_fn)(void *user, void *const *args);
-void mock_vk_set_hook(const char *command, mock_vk_hook_fn hook, void *user);
+MOCK_VK_API void mock_vk_set_hook(const char *command, mock_vk_hook_fn hook, void *user);
 
 // --- What is alive -------------------------------------------------------------------------
 
-bool mock_vk_is_alive(uint64_t handle);
+MOCK_VK_API bool mock_vk_is_alive(uint64_t handle);
 // Live handles of a type; VK_OBJECT_TYPE_UNKNOWN: of every type that must be destroyed (not
 // physical devices and queues).
-uint32_t mock_vk_live_count(VkObjectType type);
-VkObjectType mock_vk_type(uint64_t handle); // also of dead ones
-uint64_t mock_vk_parent(uint64_t handle);
+MOCK_VK_API uint32_t mock_vk_live_count(VkObjectType type);
+MOCK_VK_API VkObjectType mock_vk_type(uint64_t handle); // also of dead ones
+MOCK_VK_API uint64_t mock_vk_parent(uint64_t handle);
 
 // Errors found since reset, and the first one as text ("" if none).
-uint32_t mock_vk_errors(void);
-const char *mock_vk_first_error(void);
+MOCK_VK_API uint32_t mock_vk_errors(void);
+MOCK_VK_API const char *mock_vk_first_error(void);
 
 // --- Details of some objects ---------------------------------------------------------------
 
@@ -123,12 +131,12 @@ struct mock_vk_memory {
     float priority; // -1 without VkMemoryPriorityAllocateInfoEXT
     void *data;     // what vkMapMemory returns
 };
-bool mock_vk_get_memory(VkDeviceMemory memory, struct mock_vk_memory *info);
+MOCK_VK_API bool mock_vk_get_memory(VkDeviceMemory memory, struct mock_vk_memory *info);
 
-bool mock_vk_fence_signaled(VkFence fence);
+MOCK_VK_API bool mock_vk_fence_signaled(VkFence fence);
 // Binary semaphores: signalled, or with a pending held signal. Timeline: the counter.
-bool mock_vk_semaphore_signaled(VkSemaphore semaphore);
-uint64_t mock_vk_semaphore_value(VkSemaphore semaphore);
+MOCK_VK_API bool mock_vk_semaphore_signaled(VkSemaphore semaphore);
+MOCK_VK_API uint64_t mock_vk_semaphore_value(VkSemaphore semaphore);
 
 #ifdef __cplusplus
 }
