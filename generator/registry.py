@@ -141,6 +141,8 @@ class Registry:
                     value = 1000000000 + (number - 1) * 1000 + int(enum.get('offset'))
                     sign = -1 if enum.get('dir') == '-' else 1
                     self.enum_values[enum.get('name')] = sign * value
+                elif enum.get('extends') and enum.get('value', '').isdigit():
+                    self.enum_values[enum.get('name')] = int(enum.get('value'))
                 elif enum.get('value') is not None and enum.get('name').endswith('_SPEC_VERSION'):
                     if owner.get('name') in self.extensions and enum.get('value').isdigit():
                         extension = self.extensions[owner.get('name')]
@@ -226,7 +228,11 @@ class Registry:
                 type_.members.append(member)
                 if member.name == 'sType' and child.get('values'):
                     type_.stype = child.get('values')
+                    # Missing in the enumeration: the structure's owner is not Vulkan's.
                     type_.stype_value = self.enum_values.get(type_.stype, 0)
+                    if not type_.stype_value and type_.name in self.required and \
+                            type_.name != 'VkApplicationInfo':
+                        raise ValueError(f'{type_.name}: {type_.stype} has no value')
 
     def find_type(self, name):
         while name in self._aliases and name not in self.types:

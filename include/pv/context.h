@@ -6,6 +6,8 @@
 #ifndef PV_CONTEXT_H
 #define PV_CONTEXT_H
 
+#include "pv/api.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,33 +34,33 @@ struct pv_context_params {
 
 // Failure: NULL with a line in the log.
 // Thread-safety: Safe.
-struct pv_context *pv_context_create(struct pv_renderer *renderer,
-                                     const struct pv_context_params *params);
+PV_API struct pv_context *pv_context_create(struct pv_renderer *renderer,
+                                            const struct pv_context_params *params);
 
 // Stops the rings, waits for the device, destroys what the guest left behind and retires every
 // outstanding fence. Waits that a guest left pending are cancelled. NULL is allowed.
 // Thread-safety: no other call on `context` may be in progress.
-void pv_context_destroy(struct pv_context *context);
+PV_API void pv_context_destroy(struct pv_context *context);
 
 // Runs a context stream (virtio-gpu SUBMIT_3D). `bytes` is borrowed and never written; `size`
 // is a multiple of 4 and may be 0. Blocks while the stream waits for a ring, at most until the
 // ring gets there or the context fails.
 // Failure: false when the context is, or becomes, failed.
 // Thread-safety: one thread at a time per context; different contexts are independent.
-bool pv_context_submit(struct pv_context *context, const void *bytes, size_t size);
+PV_API bool pv_context_submit(struct pv_context *context, const void *bytes, size_t size);
 
 // Makes `resource` visible to the context's commands under its id; keeps a reference.
 // Attaching again is no error. Failure: false, memory is short or the id is taken.
 // Thread-safety: like pv_context_submit().
-bool pv_context_attach_resource(struct pv_context *context, struct pv_resource *resource);
+PV_API bool pv_context_attach_resource(struct pv_context *context, struct pv_resource *resource);
 
 // Takes the resource from the context's commands. A ring that lives in it fails the context.
 // Thread-safety: like pv_context_submit().
-void pv_context_detach_resource(struct pv_context *context, struct pv_resource *resource);
+PV_API void pv_context_detach_resource(struct pv_context *context, struct pv_resource *resource);
 
 // NULL while the context is healthy, else the reason, valid until the context is destroyed.
 // Thread-safety: Safe.
-const char *pv_context_failure(const struct pv_context *context);
+PV_API const char *pv_context_failure(const struct pv_context *context);
 
 struct pv_context_stats {
     uint64_t commands;      // executed, in rings, command streams and the context stream
@@ -71,7 +73,7 @@ struct pv_context_stats {
 };
 
 // Thread-safety: Safe. The figures are a snapshot, not consistent with each other.
-void pv_context_get_stats(const struct pv_context *context, struct pv_context_stats *stats);
+PV_API void pv_context_get_stats(const struct pv_context *context, struct pv_context_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #ifndef PV_FENCE_H
 #define PV_FENCE_H
 
+#include "pv/api.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,7 +27,8 @@ typedef void (*pv_fence_fn)(void *user, uint32_t ring_idx, uint64_t fence_id);
 // An unbound ring_idx or a failed context retires the fence at once. `fence_id` is returned as is.
 // Failure: false when ring_idx is out of range or memory is short; no callback will come.
 // Thread-safety: like pv_context_submit().
-bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx, uint64_t fence_id);
+PV_API bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx,
+                                    uint64_t fence_id);
 
 #ifdef __cplusplus
 }

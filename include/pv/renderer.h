@@ -12,6 +12,8 @@
 #ifndef PV_RENDERER_H
 #define PV_RENDERER_H
 
+#include "pv/api.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,9 +27,9 @@ extern "C" {
 struct pv_renderer;
 
 // The virtio-gpu capset that Venus guests look for (virtio-gpu GET_CAPSET).
-#define PV_CAPSET_VENUS 4
+#define PV_CAPSET_VENUS         4
 #define PV_CAPSET_VENUS_VERSION 0
-#define PV_CAPSET_VENUS_SIZE 160
+#define PV_CAPSET_VENUS_SIZE    160
 
 // How memory of a host driver becomes memory that a guest can map. docs/architecture.md says
 // how the choice is made; pv_renderer_get_device() tells what was chosen.
@@ -80,16 +82,16 @@ enum pv_emulation {
 // pv_renderer_get_device() asks for them. `params` is borrowed; NULL means all defaults.
 // Failure: NULL, and one line in the log (and in `error` if given, at most `error_size` bytes).
 // Thread-safety: Safe.
-struct pv_renderer *pv_renderer_create(const struct pv_renderer_params *params, char *error,
-                                       size_t error_size);
+PV_API struct pv_renderer *pv_renderer_create(const struct pv_renderer_params *params, char *error,
+                                              size_t error_size);
 
 // All contexts and resources of the renderer must be gone. NULL is allowed.
-void pv_renderer_destroy(struct pv_renderer *renderer);
+PV_API void pv_renderer_destroy(struct pv_renderer *renderer);
 
 // Writes the Venus capset, 160 bytes, little endian. `size` may be smaller; then it is cut.
 // Needs no renderer because some VMMs ask before they initialise one. Returns the bytes written.
 // Thread-safety: Safe.
-size_t pv_capset_fill(void *capset, size_t size);
+PV_API size_t pv_capset_fill(void *capset, size_t size);
 
 // What a host device offers and what guests will see of it, for people and for tools.
 struct pv_device_info {
@@ -109,17 +111,17 @@ struct pv_device_info {
 };
 
 // Number of physical devices of the host. 0 also when the instance cannot be created.
-uint32_t pv_renderer_device_count(struct pv_renderer *renderer);
+PV_API uint32_t pv_renderer_device_count(struct pv_renderer *renderer);
 
 // Fills `info` for device `index`. Failure: false when there is no such device.
-bool pv_renderer_get_device(struct pv_renderer *renderer, uint32_t index,
-                            struct pv_device_info *info);
+PV_API bool pv_renderer_get_device(struct pv_renderer *renderer, uint32_t index,
+                                   struct pv_device_info *info);
 
 // The project's version, "MAJOR.MINOR.PATCH". Static storage.
-const char *pv_version(void);
+PV_API const char *pv_version(void);
 
 // The newest Vulkan registry this build understands, "1.3.239" for example. Static storage.
-const char *pv_vulkan_registry_version(void);
+PV_API const char *pv_vulkan_registry_version(void);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #ifndef PV_RESOURCE_H
 #define PV_RESOURCE_H
 
+#include "pv/api.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,8 +16,8 @@ struct pv_renderer;
 struct pv_resource;
 
 // virtio-gpu 5.7.6.8, VIRTIO_GPU_BLOB_FLAG_*.
-#define PV_BLOB_MAPPABLE (1u << 0)
-#define PV_BLOB_SHAREABLE (1u << 1)
+#define PV_BLOB_MAPPABLE     (1u << 0)
+#define PV_BLOB_SHAREABLE    (1u << 1)
 #define PV_BLOB_CROSS_DEVICE (1u << 2)
 
 enum pv_fd_type {
@@ -46,8 +48,8 @@ struct pv_blob_params {
 // context so far.
 // Failure: NULL with a line in the log; the context goes on.
 // Thread-safety: like pv_context_submit().
-struct pv_resource *pv_context_create_blob(struct pv_context *context,
-                                           const struct pv_blob_params *params);
+PV_API struct pv_resource *pv_context_create_blob(struct pv_context *context,
+                                                  const struct pv_blob_params *params);
 
 struct pv_import_params {
     uint32_t resource_id;
@@ -58,31 +60,31 @@ struct pv_import_params {
 
 // A resource around memory that somebody else made. Failure: NULL with a line in the log.
 // Thread-safety: Safe.
-struct pv_resource *pv_resource_import(struct pv_renderer *renderer,
-                                       const struct pv_import_params *params);
+PV_API struct pv_resource *pv_resource_import(struct pv_renderer *renderer,
+                                              const struct pv_import_params *params);
 
 // Resources are counted. A mapping handed out by pv_resource_map() ends with the last reference.
 // Thread-safety: Safe.
-struct pv_resource *pv_resource_ref(struct pv_resource *resource);
-void pv_resource_unref(struct pv_resource *resource); // NULL is allowed
+PV_API struct pv_resource *pv_resource_ref(struct pv_resource *resource);
+PV_API void pv_resource_unref(struct pv_resource *resource); // NULL is allowed
 
-uint32_t pv_resource_id(const struct pv_resource *resource);
-uint64_t pv_resource_size(const struct pv_resource *resource); // bytes
-enum pv_map_cache pv_resource_map_cache(const struct pv_resource *resource);
+PV_API uint32_t pv_resource_id(const struct pv_resource *resource);
+PV_API uint64_t pv_resource_size(const struct pv_resource *resource); // bytes
+PV_API enum pv_map_cache pv_resource_map_cache(const struct pv_resource *resource);
 
 // A new file descriptor that the caller owns, and its type. Failure: -1, type PV_FD_NONE.
 // Thread-safety: Safe.
-int pv_resource_export_fd(struct pv_resource *resource, enum pv_fd_type *type);
+PV_API int pv_resource_export_fd(struct pv_resource *resource, enum pv_fd_type *type);
 
 // The resource's memory in this process, mapped on first use, valid until the last reference
 // goes. Failure: NULL when it cannot be mapped here.
 // Thread-safety: Safe.
-void *pv_resource_map(struct pv_resource *resource);
+PV_API void *pv_resource_map(struct pv_resource *resource);
 
 // Maps the resource over [address, address + size) with MAP_FIXED; the caller unmaps it.
 // Failure: false when the memory has no file that can be mapped; nothing was changed.
 // Thread-safety: Safe.
-bool pv_resource_map_fixed(struct pv_resource *resource, void *address);
+PV_API bool pv_resource_map_fixed(struct pv_resource *resource, void *address);
 
 #ifdef __cplusplus
 }

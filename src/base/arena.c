@@ -30,12 +30,13 @@ void pv_arena_finish(struct pv_arena *arena)
 static void arena_use(struct pv_arena *arena, struct pv_arena_chunk *chunk)
 {
     arena->newest = chunk;
+    arena->start = !chunk->older && chunk->size == CHUNK_SIZE ? chunk->bytes : NULL;
     arena->cursor = chunk->bytes;
     arena->end = chunk->bytes + chunk->size;
     arena->used += chunk->size;
 }
 
-void pv_arena_reset(struct pv_arena *arena)
+void pv_arena_reset_slow(struct pv_arena *arena)
 {
     struct pv_arena_chunk *oldest = arena->newest;
     if (!oldest) {
@@ -50,7 +51,7 @@ void pv_arena_reset(struct pv_arena *arena)
     arena->used = 0;
     if (oldest->size > CHUNK_SIZE) {
         free(oldest);
-        arena->cursor = arena->end = NULL;
+        arena->cursor = arena->end = arena->start = NULL;
         return;
     }
     arena_use(arena, oldest);
@@ -61,7 +62,8 @@ void *pv_arena_alloc_slow(struct pv_arena *arena, size_t size)
     if (size > arena->limit) {
         return NULL;
     }
-    uint64_t wanted = ((uint64_t)size + (PV_ARENA_ALIGNMENT - 1)) & ~(uint64_t)(PV_ARENA_ALIGNMENT - 1);
+    uint64_t wanted =
+        ((uint64_t)size + (PV_ARENA_ALIGNMENT - 1)) & ~(uint64_t)(PV_ARENA_ALIGNMENT - 1);
     const uint64_t chunk_size = wanted > CHUNK_SIZE ? wanted : CHUNK_SIZE;
     if (chunk_size > arena->limit || arena->used > arena->limit - chunk_size) {
         return NULL;

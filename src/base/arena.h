@@ -11,9 +11,10 @@
 struct pv_arena_chunk;
 
 struct pv_arena {
-    uint8_t *cursor, *end;          // free space of the newest chunk
-    struct pv_arena_chunk *newest;  // linked to the older ones
-    uint64_t used, limit;           // bytes handed out since the last reset; the most allowed
+    uint8_t *cursor, *end;         // free space of the newest chunk
+    uint8_t *start;                // of the only chunk, while there is one of ordinary size
+    struct pv_arena_chunk *newest; // linked to the older ones
+    uint64_t used, limit;          // bytes of all chunks; the most allowed
 };
 
 // Alignment of everything handed out; enough for any Vulkan structure.
@@ -23,8 +24,16 @@ struct pv_arena {
 void pv_arena_init(struct pv_arena *arena, uint64_t limit);
 // Gives everything back. A zeroed arena is allowed.
 void pv_arena_finish(struct pv_arena *arena);
-// Forgets all allocations; keeps at most one chunk of moderate size.
-void pv_arena_reset(struct pv_arena *arena);
+void pv_arena_reset_slow(struct pv_arena *arena);
+// Forgets all allocations; keeps at most one chunk of ordinary size.
+static inline void pv_arena_reset(struct pv_arena *arena)
+{
+    if (__builtin_expect(arena->start != NULL, 1)) {
+        arena->cursor = arena->start;
+    } else {
+        pv_arena_reset_slow(arena);
+    }
+}
 
 void *pv_arena_alloc_slow(struct pv_arena *arena, size_t size);
 

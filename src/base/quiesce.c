@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define BATCH_ITEMS 62 // a batch fills 1 KiB
 
@@ -201,4 +202,26 @@ void pv_quiesce_retire(struct pv_quiesce *domain, void *memory, void (*release)(
     pthread_mutex_unlock(&domain->lock);
 
     batches_release(unreachable);
+}
+
+void pv_quiesce_synchronize(struct pv_quiesce *domain, struct pv_quiesce_reader *reader)
+{
+    const bool online = reader && atomic_load_explicit(&reader->seen, memory_order_relaxed) != 0;
+    if (online) {
+        // Two readers that wait for each other would wait for ever.
+        pv_quiesce_offline(reader);
+    }
+    const uint64_t epoch = atomic_fetch_add_explicit(&domain->epoch, 1, memory_order_acq_rel) + 1;
+    for (;;) {
+        pthread_mutex_lock(&domain->lock);
+        const uint64_t slowest = slowest_reader(domain);
+        pthread_mutex_unlock(&domain->lock);
+        if (slowest >= epoch) {
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    }
+    if (online) {
+        pv_quiesce_online(reader);
+    }
 }

@@ -39,4 +39,9 @@ void pv_quiesce_checkpoint(struct pv_quiesce_reader *reader);
 // May run earlier retirements now. Thread-safety: Safe.
 void pv_quiesce_retire(struct pv_quiesce *domain, void *memory, void (*release)(void *memory));
 
+// Waits until every other reader has passed a checkpoint or is offline: nobody then holds what was
+// removed from the shared tables before the call. For rare, large removals; it polls.
+// `reader` is the caller's, offline meanwhile, or NULL. Thread-safety: Safe.
+void pv_quiesce_synchronize(struct pv_quiesce *domain, struct pv_quiesce_reader *reader);
+
 #endif

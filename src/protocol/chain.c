@@ -50,12 +50,14 @@ void *pv_decode_chain(struct pv_decoder *decoder, const struct pv_chain_set *all
         const uint32_t stype = pv_reader_u32(&decoder->reader);
         const struct pv_chain_type *type = find_in_set(allowed, stype);
         if (!type || (partial ? !type->decode_partial : !type->decode)) {
-            pv_reader_fail(&decoder->reader, "a structure is not allowed in this pNext chain");
+            pv_reader_fail_value(&decoder->reader, "a structure is not allowed in this pNext chain",
+                                 stype);
             return NULL;
         }
         for (uint32_t i = 0; i < count; i++) {
             if (nodes[i].type == type) {
-                pv_reader_fail(&decoder->reader, "a structure stands twice in a pNext chain");
+                pv_reader_fail_value(&decoder->reader, "a structure stands twice in a pNext chain",
+                                     stype);
                 return NULL;
             }
         }

@@ -26,15 +26,15 @@ struct pv_object *pv_decode_object_slow(struct pv_decoder *decoder, uint64_t id,
 {
     struct pv_object *object = pv_object_table_lookup(decoder->objects, id);
     if (!object) {
-        pv_reader_fail(&decoder->reader, "an id names no object");
+        pv_reader_fail_value(&decoder->reader, "an id names no object", id);
         return NULL;
     }
     if (object->type != type) {
-        pv_reader_fail(&decoder->reader, "an id names an object of another type");
+        pv_reader_fail_value(&decoder->reader, "an id names an object of another type", id);
         return NULL;
     }
     if (object->device && object->device != decoder->device) {
-        pv_reader_fail(&decoder->reader, "an object belongs to another device");
+        pv_reader_fail_value(&decoder->reader, "an object belongs to another device", id);
         return NULL;
     }
     if (object->flags & PV_OBJECT_POISONED) {
@@ -50,8 +50,9 @@ struct pv_object *pv_decode_scope(struct pv_decoder *decoder, uint64_t id, VkObj
     }
     struct pv_object *object = pv_object_table_lookup(decoder->objects, id);
     if (!object || object->type != type) {
-        pv_reader_fail(&decoder->reader, object ? "an id names an object of another type"
-                                                : "an id names no object");
+        pv_reader_fail_value(
+            &decoder->reader,
+            object ? "an id names an object of another type" : "an id names no object", id);
         return NULL;
     }
     decoder->device = object->device;
@@ -69,7 +70,7 @@ void pv_decode_check_new_id(struct pv_decoder *decoder, uint64_t id)
     if (id == 0) {
         pv_reader_fail(&decoder->reader, "the id of a new object is 0");
     } else if (pv_object_table_lookup(decoder->objects, id)) {
-        pv_reader_fail(&decoder->reader, "the id of a new object is in use");
+        pv_reader_fail_value(&decoder->reader, "the id of a new object is in use", id);
     }
 }
 

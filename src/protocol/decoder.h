@@ -25,6 +25,8 @@ struct pv_decoder {
     struct pv_object_table *objects;
     // The device of the current command; every object in it must belong to this device.
     struct pv_object *device;
+    // The pool the current command allocates from, named inside a structure.
+    struct pv_object *pool;
     // The command names an object that the driver refused to create: skip it.
     bool poisoned;
 };
@@ -36,6 +38,7 @@ struct pv_decoder {
 static inline void pv_decoder_begin(struct pv_decoder *decoder)
 {
     decoder->device = NULL;
+    decoder->pool = NULL;
     decoder->poisoned = false;
 }
 
@@ -44,8 +47,7 @@ static inline void pv_decoder_begin(struct pv_decoder *decoder)
 void *pv_decode_alloc(struct pv_decoder *decoder, uint64_t count, size_t size, bool zero);
 
 // The object with this id if its type and device fit. NULL for id 0 and on failure.
-struct pv_object *pv_decode_object_slow(struct pv_decoder *decoder, uint64_t id,
-                                        VkObjectType type);
+struct pv_object *pv_decode_object_slow(struct pv_decoder *decoder, uint64_t id, VkObjectType type);
 
 static inline struct pv_object *pv_decode_object(struct pv_decoder *decoder, uint64_t id,
                                                  VkObjectType type)
@@ -68,7 +70,10 @@ static inline uint64_t pv_decode_handle(struct pv_decoder *decoder, uint64_t id,
     if (!decoder->objects) {
         return id;
     }
-    const struct pv_object *object = pv_decode_object(decoder, id, type);
+    struct pv_object *object = pv_decode_object(decoder, id, type);
+    if (type == VK_OBJECT_TYPE_DESCRIPTOR_POOL || type == VK_OBJECT_TYPE_COMMAND_POOL) {
+        decoder->pool = object;
+    }
     return object ? object->handle : 0;
 }
 

@@ -18,6 +18,7 @@ extern const uint32_t pv_extension_count;
 
 // VK_MAKE_API_VERSION of the registry this build was generated from.
 extern const uint32_t pv_registry_version;
+extern const char pv_registry_version_text[];
 
 // NULL for extensions outside the protocol.
 const struct pv_extension *pv_extension_find(const char *name);

@@ -9,12 +9,18 @@ void pv_reader_init(struct pv_reader *reader, void *bytes, size_t size)
     *reader = (struct pv_reader){.cursor = bytes, .end = (uint8_t *)bytes + size, .begin = bytes};
 }
 
-void pv_reader_fail(struct pv_reader *reader, const char *reason)
+void pv_reader_fail_value(struct pv_reader *reader, const char *reason, uint64_t value)
 {
     if (!reader->error) {
         reader->error = reason;
+        reader->error_value = value;
     }
     reader->cursor = reader->end;
+}
+
+void pv_reader_fail(struct pv_reader *reader, const char *reason)
+{
+    pv_reader_fail_value(reader, reason, 0);
 }
 
 const uint8_t *pv_reader_truncated(struct pv_reader *reader)

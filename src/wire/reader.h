@@ -14,7 +14,8 @@
 struct pv_reader {
     uint8_t *cursor, *end;
     const uint8_t *begin;
-    const char *error; // static string, the first reason; NULL while all is well
+    const char *error;    // static string, the first reason; NULL while all is well
+    uint64_t error_value; // what it is about (an id, an sType), 0 if nothing
 };
 
 // The longest run of bytes that pv_reader_take() serves: zeros of this length exist.
@@ -24,6 +25,8 @@ void pv_reader_init(struct pv_reader *reader, void *bytes, size_t size);
 
 // Records `reason` unless there is one already, and ends the input.
 void pv_reader_fail(struct pv_reader *reader, const char *reason);
+// The same, and what it is about.
+void pv_reader_fail_value(struct pv_reader *reader, const char *reason, uint64_t value);
 
 static inline bool pv_reader_failed(const struct pv_reader *reader)
 {

@@ -1,0 +1,378 @@
+// Devices and queues: creation with what the renderer needs for itself, and their end.
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+#include "handlers/physical_device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// How long a device may take to fall silent before it is given up.
+#define STOP_TIMEOUT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
+
+// -- creation --------------------------------------------------------------------------------
+
+// Sums per family; the driver must not be asked for queues that do not exist.
+static bool queue_counts_fit(struct pv_stream *s, VkPhysicalDevice physical_device,
+                             const VkDeviceCreateInfo *info, uint32_t *total)
+{
+    const struct pv_instance_functions *vk = pv_stream_instance_functions(s);
+    uint32_t count = 0;
+    vk->vkGetPhysicalDeviceQueueFamilyProperties(physical_device, &count, NULL);
+    VkQueueFamilyProperties *families = pv_stream_alloc(s, count + 1u, sizeof(*families));
+    uint32_t *used = pv_stream_alloc(s, count + 1u, sizeof(*used));
+    if (!families || !used) {
+        return false;
+    }
+    vk->vkGetPhysicalDeviceQueueFamilyProperties(physical_device, &count, families);
+    *total = 0;
+    for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
+        const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
+        if (queue->queueFamilyIndex >= count ||
+            queue->queueCount >
+                families[queue->queueFamilyIndex].queueCount - used[queue->queueFamilyIndex]) {
+            return false;
+        }
+        used[queue->queueFamilyIndex] += queue->queueCount;
+        *total += queue->queueCount;
+    }
+    return true;
+}
+
+static bool contains(const char *const *names, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The guest's extensions less the emulated ones, plus what the renderer uses itself.
+static bool device_extensions(struct pv_stream *s, const struct pv_host_device *host,
+                              VkDeviceCreateInfo *info)
+{
+    const char *ours[PV_BLOB_MAX_DEVICE_EXTENSIONS];
+    const uint32_t our_count = pv_blob_device_extensions(&host->facts, &host->choice, ours);
+    const char **names =
+        pv_stream_alloc(s, (uint64_t)info->enabledExtensionCount + our_count + 1, sizeof(*names));
+    if (!names) {
+        return false;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
+        const char *name = info->ppEnabledExtensionNames[i];
+        const bool on_host = pv_device_facts_find_extension(&host->facts, name);
+        if ((on_host || !pv_extension_is_emulated(host, name)) && !contains(names, count, name)) {
+            names[count++] = name;
+        }
+    }
+    for (uint32_t i = 0; i < our_count; i++) {
+        if (!contains(names, count, ours[i])) {
+            names[count++] = ours[i];
+        }
+    }
+    info->ppEnabledExtensionNames = names;
+    info->enabledExtensionCount = count;
+    return true;
+}
+
+// The driver's device goes when the guest's is gone and no blob needs it any more.
+static void driver_destroy(void *user)
+{
+    struct pv_device_driver *driver = user;
+    driver->vk.vkDestroyDevice(driver->handle, NULL);
+    pv_instance_unref(driver->instance);
+    free(driver);
+}
+
+static struct pv_device_driver *driver_create(struct pv_stream *s, VkDevice handle)
+{
+    struct pv_instance *instance = s->context->instance;
+    struct pv_device_driver *driver = calloc(1, sizeof(*driver));
+    if (!driver) {
+        return NULL;
+    }
+    driver->handle = handle;
+    pv_device_functions_load(&driver->vk, handle, instance->host.vk.vkGetDeviceProcAddr);
+    driver->instance = instance;
+    atomic_fetch_add(&instance->references, 1);
+    return driver;
+}
+
+static bool device_fetch_queues(struct pv_device *device, const VkDeviceCreateInfo *info,
+                                uint32_t total)
+{
+    device->queues = calloc(total ? total : 1, sizeof(*device->queues));
+    device->queue_keys = calloc(total ? total : 1, sizeof(*device->queue_keys));
+    if (!device->queues || !device->queue_keys) {
+        return false;
+    }
+    for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
+        const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
+        for (uint32_t k = 0; k < queue->queueCount; k++) {
+            VkQueue handle = VK_NULL_HANDLE;
+            if (queue->flags) {
+                const VkDeviceQueueInfo2 which = {
+                    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
+                    .flags = queue->flags,
+                    .queueFamilyIndex = queue->queueFamilyIndex,
+                    .queueIndex = k,
+                };
+                device->vk->vkGetDeviceQueue2(device->driver->handle, &which, &handle);
+            } else {
+                device->vk->vkGetDeviceQueue(device->driver->handle, queue->queueFamilyIndex, k,
+                                             &handle);
+            }
+            const uint32_t n = device->queue_count++;
+            pv_host_queue_init(&device->queues[n], device->driver->handle, device->vk, handle,
+                               queue->queueFamilyIndex);
+            device->queue_keys[n].family = queue->queueFamilyIndex;
+            device->queue_keys[n].index = k;
+            device->queue_keys[n].flags = queue->flags;
+        }
+    }
+    return true;
+}
+
+// Frees what device_fill() made. The driver's device goes with the blobs' last reference.
+static void device_empty(struct pv_device *device)
+{
+    pv_fence_pool_destroy(device->fences);
+    for (uint32_t i = 0; i < device->queue_count; i++) {
+        pv_host_queue_finish(&device->queues[i]);
+    }
+    free(device->queues);
+    free(device->queue_keys);
+    if (device->blobs) {
+        pv_blob_device_unref(device->blobs);
+    } else if (device->driver) {
+        driver_destroy(device->driver);
+    }
+    device->fences = NULL;
+    device->queues = NULL;
+    device->queue_keys = NULL;
+    device->queue_count = 0;
+    device->blobs = NULL;
+    device->driver = NULL;
+}
+
+static bool device_fill(struct pv_stream *s, struct pv_device *device,
+                        const VkDeviceCreateInfo *info, uint32_t queue_total)
+{
+    struct pv_device_driver *driver = device->driver;
+    device->vk = &driver->vk;
+    device->fences = pv_fence_pool_create(driver->handle, device->vk);
+    if (!device->fences || !device_fetch_queues(device, info, queue_total)) {
+        return false;
+    }
+    device->blobs = pv_blob_device_create(&(struct pv_blob_device_params){
+        .device = driver->handle,
+        .physical_device = device->physical_device,
+        .vk = device->vk,
+        .instance_vk = &driver->instance->host.vk,
+        .facts = &device->host->facts,
+        .choice = &device->host->choice,
+        .log = &s->context->host->log,
+        .destroy = driver_destroy,
+        .user = driver,
+    });
+    return device->blobs != NULL;
+}
+
+void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice *cmd)
+{
+    const struct pv_host_device *host =
+        ((const struct pv_physical_device *)cmd->physicalDevice_obj)->host;
+    VkDeviceCreateInfo info = *cmd->pCreateInfo;
+    uint32_t queue_total = 0;
+    if (!queue_counts_fit(s, cmd->physicalDevice, &info, &queue_total)) {
+        cmd->ret = VK_ERROR_UNKNOWN;
+        return;
+    }
+    if (!device_extensions(s, host, &info)) {
+        return;
+    }
+    info.enabledLayerCount = 0;
+    info.ppEnabledLayerNames = NULL;
+    cmd->ret = pv_stream_instance_functions(s)->vkCreateDevice(cmd->physicalDevice, &info, NULL,
+                                                               cmd->pDevice);
+    if (cmd->ret != VK_SUCCESS) {
+        *cmd->pDevice = VK_NULL_HANDLE;
+        return;
+    }
+    struct pv_device *device =
+        pv_object_new(s, sizeof(*device), VK_OBJECT_TYPE_DEVICE, cmd->pDevice_id,
+                      (uint64_t)(uintptr_t)*cmd->pDevice, NULL);
+    if (!device) {
+        return; // out of memory: the context fails, its driver objects go with the process
+    }
+    device->base.device = &device->base;
+    device->host = host;
+    device->physical_device = cmd->physicalDevice;
+    device->driver = driver_create(s, *cmd->pDevice);
+    if (!device->driver || !device_fill(s, device, &info, queue_total)) {
+        device_empty(device);
+        free(device);
+        *cmd->pDevice = VK_NULL_HANDLE;
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    const struct pv_device parts = *device; // publish frees the object when it fails
+    if (!pv_object_publish(s, &device->base, cmd->physicalDevice_obj)) {
+        device_empty(&(struct pv_device){.driver = parts.driver,
+                                         .blobs = parts.blobs,
+                                         .fences = parts.fences,
+                                         .queues = parts.queues,
+                                         .queue_keys = parts.queue_keys,
+                                         .queue_count = parts.queue_count});
+    }
+}
+
+// -- the end ---------------------------------------------------------------------------------
+
+// True when everything the guest submitted is done. An empty batch with a fence shows it; the
+// wait is bounded because a guest may have left waits that nothing will ever satisfy.
+static bool queue_is_done(struct pv_device *device, struct pv_host_queue *queue)
+{
+    VkFence fence;
+    if (pv_fence_pool_acquire(device->fences, &fence) != VK_SUCCESS) {
+        return false;
+    }
+    pthread_mutex_lock(&queue->lock);
+    const VkResult submitted = device->vk->vkQueueSubmit(queue->handle, 0, NULL, fence);
+    pthread_mutex_unlock(&queue->lock);
+    if (submitted != VK_SUCCESS) {
+        pv_fence_pool_recycle(device->fences, fence);
+        return submitted == VK_ERROR_DEVICE_LOST;
+    }
+    const VkResult waited =
+        device->vk->vkWaitForFences(device->driver->handle, 1, &fence, VK_TRUE, STOP_TIMEOUT_NS);
+    if (waited == VK_TIMEOUT) {
+        pv_fence_pool_abandon(device->fences, fence);
+        return false;
+    }
+    pv_fence_pool_recycle(device->fences, fence);
+    return true;
+}
+
+void pv_device_stop(struct pv_context *context, struct pv_device *device)
+{
+    pv_quiesce_synchronize(context->quiesce, NULL);
+    for (uint32_t i = 0; i < device->queue_count; i++) {
+        if (!queue_is_done(device, &device->queues[i])) {
+            atomic_store(&device->abandoned, true);
+        }
+    }
+    if (atomic_load(&device->abandoned)) {
+        pv_log(&context->host->log, PV_LOG_ERROR,
+               "context %s: a device does not come to rest; its driver objects are leaked",
+               context->params.name);
+    } else {
+        device->vk->vkDeviceWaitIdle(device->driver->handle);
+    }
+}
+
+void pv_device_end(struct pv_context *context, struct pv_device *device)
+{
+    (void)context;
+    if (!atomic_load(&device->abandoned)) {
+        device_empty(device);
+    }
+}
+
+void pv_handle_vkDestroyDevice(struct pv_stream *s, struct pv_cmd_vkDestroyDevice *cmd)
+{
+    if (!cmd->device_obj) {
+        return;
+    }
+    struct pv_object *first = pv_object_table_remove(s->context->objects, cmd->device_obj);
+    pv_stream_begin_block(s);
+    pv_destroy_objects(s->context, first);
+    pv_stream_end_block(s);
+}
+
+// -- queues ----------------------------------------------------------------------------------
+
+void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQueue2 *cmd)
+{
+    struct pv_context *context = s->context;
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    const VkDeviceQueueInfo2 *info = cmd->pQueueInfo;
+    uint32_t ring_idx = 0;
+    for (const VkBaseInStructure *node = info->pNext; node; node = node->pNext) {
+        if (node->sType == VK_STRUCTURE_TYPE_DEVICE_QUEUE_TIMELINE_INFO_MESA) {
+            ring_idx = ((const VkDeviceQueueTimelineInfoMESA *)node)->ringIdx;
+        }
+    }
+    if (ring_idx == 0 || ring_idx >= PV_TIMELINE_COUNT) {
+        pv_stream_fail(s, "a queue needs a ring_idx from 1 to 63");
+        return;
+    }
+    uint32_t n = 0;
+    while (n < device->queue_count && !(device->queue_keys[n].family == info->queueFamilyIndex &&
+                                        device->queue_keys[n].index == info->queueIndex &&
+                                        device->queue_keys[n].flags == info->flags)) {
+        n++;
+    }
+    if (n == device->queue_count) {
+        pv_stream_fail(s, "the device has no such queue");
+        return;
+    }
+    struct pv_queue *queue =
+        pv_object_new(s, sizeof(*queue), VK_OBJECT_TYPE_QUEUE, cmd->pQueue_id,
+                      (uint64_t)(uintptr_t)device->queues[n].handle, cmd->device_obj);
+    if (!queue) {
+        return;
+    }
+    queue->host = &device->queues[n];
+    queue->key = &device->queue_keys[n];
+    queue->ring_idx = ring_idx;
+    queue->timeline = pv_queue_timeline_create(&(struct pv_queue_timeline_params){
+        .queue = queue->host,
+        .pool = device->fences,
+        .log = &context->host->log,
+        .ring_idx = ring_idx,
+        .retired = context->params.fence_retired,
+        .user = context->params.user,
+    });
+    if (!queue->timeline) {
+        free(queue);
+        pv_stream_fail(s, "no memory for a queue");
+        return;
+    }
+    pthread_mutex_lock(&context->lock);
+    const bool bound = queue->key->bound || context->queues[ring_idx];
+    if (!bound) {
+        queue->key->bound = true;
+        context->queues[ring_idx] = queue;
+    }
+    pthread_mutex_unlock(&context->lock);
+    struct pv_queue_timeline *timeline = queue->timeline;
+    struct pv_device_queue *key = queue->key;
+    if (bound || !pv_object_publish(s, &queue->base, cmd->device_obj)) {
+        if (bound) {
+            free(queue);
+            pv_stream_fail(s, "the queue or its ring_idx is bound already");
+        } else {
+            pthread_mutex_lock(&context->lock);
+            context->queues[ring_idx] = NULL;
+            key->bound = false;
+            pthread_mutex_unlock(&context->lock);
+        }
+        pv_queue_timeline_destroy(timeline);
+        return;
+    }
+    *cmd->pQueue = device->queues[n].handle;
+}
+
+void pv_queue_end(struct pv_context *context, struct pv_queue *queue)
+{
+    pthread_mutex_lock(&context->lock);
+    if (context->queues[queue->ring_idx] == queue) {
+        context->queues[queue->ring_idx] = NULL;
+    }
+    queue->key->bound = false;
+    pthread_mutex_unlock(&context->lock);
+    pv_queue_timeline_destroy(queue->timeline);
+}

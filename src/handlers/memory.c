@@ -1,0 +1,203 @@
+// Device memory, and the buffers and images that must know how it was made.
+#include "blob/declare.h"
+#include "handlers/chain.h"
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+#include <stdlib.h>
+
+void pv_handle_vkAllocateMemory(struct pv_stream *s, struct pv_cmd_vkAllocateMemory *cmd)
+{
+    struct pv_context *context = s->context;
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    struct pv_blob_allocate_params params = {.info = cmd->pAllocateInfo};
+    const VkImportMemoryResourceInfoMESA *import =
+        pv_chain_find(cmd->pAllocateInfo, VK_STRUCTURE_TYPE_IMPORT_MEMORY_RESOURCE_INFO_MESA);
+    if (import) {
+        struct pv_resource *resource = pv_stream_find_resource(s, import->resourceId);
+        if (!resource) {
+            pv_stream_fail(s, "there is no such resource to import");
+            return;
+        }
+        params.import = resource->blob;
+    }
+    struct pv_memory *memory = pv_object_new(s, sizeof(*memory), VK_OBJECT_TYPE_DEVICE_MEMORY,
+                                             cmd->pMemory_id, 0, cmd->device_obj);
+    if (!memory) {
+        return;
+    }
+    cmd->ret = pv_blob_memory_allocate(device->blobs, &params, &memory->memory);
+    if (cmd->ret == VK_SUCCESS) {
+        memory->base.handle = (uint64_t)(uintptr_t)memory->memory.handle;
+        atomic_store(&memory->counted, memory->memory.size);
+    } else if (pv_stream_wants_reply(s)) {
+        free(memory);
+        return;
+    } else {
+        memory->base.flags = PV_OBJECT_POISONED;
+    }
+    *cmd->pMemory = memory->memory.handle;
+    const uint64_t size = memory->memory.size;
+    struct pv_blob_memory parts = memory->memory; // publish frees the object when it fails
+    if (!pv_object_publish(s, &memory->base, cmd->device_obj)) {
+        pv_blob_memory_free(device->blobs, &parts);
+        return;
+    }
+    atomic_fetch_add_explicit(&context->memory, size, memory_order_relaxed);
+}
+
+void pv_memory_end(struct pv_context *context, struct pv_memory *memory)
+{
+    struct pv_device *device = pv_device_of(&memory->base);
+    atomic_fetch_sub_explicit(&context->memory, atomic_load(&memory->counted),
+                              memory_order_relaxed);
+    if (!atomic_load(&device->abandoned)) {
+        pv_blob_memory_free(device->blobs, &memory->memory);
+    }
+}
+
+void pv_handle_vkFreeMemory(struct pv_stream *s, struct pv_cmd_vkFreeMemory *cmd)
+{
+    pv_stream_destroy(s, cmd->memory_obj);
+}
+
+void pv_handle_vkGetMemoryResourcePropertiesMESA(
+    struct pv_stream *s, struct pv_cmd_vkGetMemoryResourcePropertiesMESA *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    struct pv_resource *resource = pv_stream_find_resource(s, cmd->resourceId);
+    if (!resource) {
+        pv_stream_fail(s, "there is no such resource");
+        return;
+    }
+    VkMemoryResourcePropertiesMESA *out = cmd->pMemoryResourceProperties;
+    out->memoryTypeBits = pv_blob_import_types(device->blobs, resource->blob);
+    cmd->ret = out->memoryTypeBits ? VK_SUCCESS : VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    VkMemoryResourceAllocationSizePropertiesMESA *size =
+        pv_chain_find(out, VK_STRUCTURE_TYPE_MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA);
+    if (size) {
+        size->allocationSize = resource->size;
+    }
+}
+
+// -- buffers and images ----------------------------------------------------------------------
+
+// Replaces the guest's external-memory declaration with what the driver must know.
+static void declare_buffer(const struct pv_device *device, VkBufferCreateInfo *info,
+                           VkExternalMemoryBufferCreateInfo *external)
+{
+    const VkExternalMemoryHandleTypeFlags types = pv_blob_buffer_handle_types(device->blobs, info);
+    pv_chain_remove(info, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+    if (types) {
+        *external = (VkExternalMemoryBufferCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+            .handleTypes = types,
+        };
+        pv_chain_add(info, external);
+    }
+}
+
+static void declare_image(const struct pv_device *device, VkImageCreateInfo *info,
+                          VkExternalMemoryImageCreateInfo *external)
+{
+    const VkExternalMemoryHandleTypeFlags types = pv_blob_image_handle_types(device->blobs, info);
+    pv_chain_remove(info, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+    if (types) {
+        *external = (VkExternalMemoryImageCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+            .handleTypes = types,
+        };
+        pv_chain_add(info, external);
+    }
+}
+
+void pv_handle_vkCreateBuffer(struct pv_stream *s, struct pv_cmd_vkCreateBuffer *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    VkBufferCreateInfo info = *cmd->pCreateInfo;
+    VkExternalMemoryBufferCreateInfo external;
+    declare_buffer(device, &info, &external);
+    cmd->ret = device->vk->vkCreateBuffer(cmd->device, &info, NULL, cmd->pBuffer);
+    pv_stream_created(s, VK_OBJECT_TYPE_BUFFER, cmd->pBuffer_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pBuffer : 0,
+                      cmd->device_obj);
+}
+
+void pv_handle_vkCreateImage(struct pv_stream *s, struct pv_cmd_vkCreateImage *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    VkImageCreateInfo info = *cmd->pCreateInfo;
+    VkExternalMemoryImageCreateInfo external;
+    declare_image(device, &info, &external);
+    cmd->ret = device->vk->vkCreateImage(cmd->device, &info, NULL, cmd->pImage);
+    pv_stream_created(s, VK_OBJECT_TYPE_IMAGE, cmd->pImage_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pImage : 0,
+                      cmd->device_obj);
+}
+
+// The requirements of a buffer or image that does not exist yet are those of one created as above.
+
+void pv_handle_vkGetDeviceBufferMemoryRequirements(
+    struct pv_stream *s, struct pv_cmd_vkGetDeviceBufferMemoryRequirements *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetDeviceBufferMemoryRequirements) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    VkDeviceBufferMemoryRequirements query = *cmd->pInfo;
+    VkBufferCreateInfo info = *query.pCreateInfo;
+    VkExternalMemoryBufferCreateInfo external;
+    declare_buffer(device, &info, &external);
+    query.pCreateInfo = &info;
+    device->vk->vkGetDeviceBufferMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
+}
+
+void pv_handle_vkGetDeviceImageMemoryRequirements(
+    struct pv_stream *s, struct pv_cmd_vkGetDeviceImageMemoryRequirements *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetDeviceImageMemoryRequirements) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    VkDeviceImageMemoryRequirements query = *cmd->pInfo;
+    VkImageCreateInfo info = *query.pCreateInfo;
+    VkExternalMemoryImageCreateInfo external;
+    declare_image(device, &info, &external);
+    query.pCreateInfo = &info;
+    device->vk->vkGetDeviceImageMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
+}
+
+void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
+    struct pv_stream *s, struct pv_cmd_vkGetDeviceImageSparseMemoryRequirements *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetDeviceImageSparseMemoryRequirements) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    VkDeviceImageMemoryRequirements query = *cmd->pInfo;
+    VkImageCreateInfo info = *query.pCreateInfo;
+    VkExternalMemoryImageCreateInfo external;
+    declare_image(device, &info, &external);
+    query.pCreateInfo = &info;
+    device->vk->vkGetDeviceImageSparseMemoryRequirements(
+        cmd->device, &query, cmd->pSparseMemoryRequirementCount, cmd->pSparseMemoryRequirements);
+}
+
+// What a guest asks about dma-bufs is a question about what stands in for them.
+
+void pv_handle_vkGetPhysicalDeviceExternalBufferProperties(
+    struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceExternalBufferProperties *cmd)
+{
+    pv_stream_instance_functions(s)->vkGetPhysicalDeviceExternalBufferProperties(
+        cmd->physicalDevice, cmd->pExternalBufferInfo, cmd->pExternalBufferProperties);
+}
+
+void pv_handle_vkGetPhysicalDeviceImageFormatProperties2(
+    struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceImageFormatProperties2 *cmd)
+{
+    cmd->ret = pv_stream_instance_functions(s)->vkGetPhysicalDeviceImageFormatProperties2(
+        cmd->physicalDevice, cmd->pImageFormatInfo, cmd->pImageFormatProperties);
+}

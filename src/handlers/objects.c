@@ -1,0 +1,192 @@
+// The life of objects: created, poisoned, destroyed, and in which order.
+#include "handlers/dispatch.h"
+
+#include <stdlib.h>
+
+void *pv_object_new(struct pv_stream *stream, size_t size, VkObjectType type, uint64_t id,
+                    uint64_t handle, struct pv_object *device)
+{
+    struct pv_object *object = calloc(1, size);
+    if (!object) {
+        pv_stream_fail(stream, "no memory for an object");
+        return NULL;
+    }
+    object->id = id;
+    object->handle = handle;
+    object->type = type;
+    object->device = device;
+    return object;
+}
+
+bool pv_object_publish(struct pv_stream *stream, struct pv_object *object, struct pv_object *parent)
+{
+    static const char *const reasons[] = {
+        [PV_INSERT_ID_IN_USE] = "the id of a new object is 0 or in use",
+        [PV_INSERT_LIMIT] = "too many objects",
+        [PV_INSERT_NO_MEMORY] = "no memory for an object",
+        [PV_INSERT_PARENT_GONE] = "the parent of a new object is being destroyed",
+    };
+    const enum pv_insert_result result =
+        pv_object_table_insert(stream->context->objects, object, parent);
+    if (result == PV_INSERT_OK) {
+        return true;
+    }
+    free(object);
+    pv_stream_fail(stream, reasons[result]);
+    return false;
+}
+
+// Enters one plain object. False: the stream has failed and the handle is still the caller's.
+static bool enter(struct pv_stream *stream, VkObjectType type, uint64_t id, uint64_t handle,
+                  struct pv_object *parent)
+{
+    struct pv_object *object = pv_object_new(stream, sizeof(*object), type, id, handle,
+                                             parent ? parent->device : stream->decoder.device);
+    if (!object) {
+        return false;
+    }
+    object->flags = handle ? 0 : PV_OBJECT_POISONED;
+    return pv_object_publish(stream, object, parent);
+}
+
+void pv_stream_created(struct pv_stream *stream, VkObjectType type, uint64_t id, uint64_t handle,
+                       struct pv_object *parent)
+{
+    if (!handle && pv_stream_wants_reply(stream)) {
+        return;
+    }
+    if (!enter(stream, type, id, handle, parent) && handle) {
+        const struct pv_device *device = pv_device_of(parent);
+        pv_destroy_handle(device->vk, device->driver->handle, type, handle);
+    }
+}
+
+bool pv_stream_created_in_pool(struct pv_stream *stream, VkObjectType type, const uint64_t *ids,
+                               const uint64_t *handles, uint64_t count, struct pv_object *pool)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!enter(stream, type, ids[i], handles[i], pool)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void pv_stream_poison_ids(struct pv_stream *stream, VkObjectType type, const uint64_t *ids,
+                          uint64_t count)
+{
+    if (pv_stream_wants_reply(stream)) {
+        return;
+    }
+    for (uint64_t i = 0; i < count && !pv_stream_failed(stream); i++) {
+        enter(stream, type, ids[i], 0, stream->decoder.device);
+    }
+}
+
+// `flags` of other objects never change; a command buffer's is set by the thread that records it.
+void pv_stream_poison_command_buffer(struct pv_object *command_buffer)
+{
+    if (command_buffer) {
+        __atomic_fetch_or(&command_buffer->flags, PV_OBJECT_POISONED, __ATOMIC_RELAXED);
+    }
+}
+
+void pv_stream_heal_command_buffer(struct pv_object *command_buffer)
+{
+    if (command_buffer && command_buffer->handle) {
+        __atomic_fetch_and(&command_buffer->flags, ~(uint32_t)PV_OBJECT_POISONED, __ATOMIC_RELAXED);
+    }
+}
+
+bool pv_object_is_poisoned(const struct pv_object *object)
+{
+    return __atomic_load_n(&object->flags, __ATOMIC_RELAXED) & PV_OBJECT_POISONED;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+bool pv_stream_check_distinct(struct pv_stream *stream, const uint64_t *ids, uint64_t count)
+{
+    if (count < 2) {
+        return true;
+    }
+    uint64_t *sorted = pv_stream_alloc(stream, count, sizeof(*sorted));
+    if (!sorted) {
+        return false;
+    }
+    memcpy(sorted, ids, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), compare_ids);
+    for (uint64_t i = 1; i < count; i++) {
+        if (sorted[i] == sorted[i - 1]) {
+            pv_stream_fail(stream, "an id stands twice in a list");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pv_stream_check_new_ids(struct pv_stream *stream, const uint64_t *ids, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        pv_decode_check_new_id(&stream->decoder, ids[i]);
+    }
+    return !pv_stream_failed(stream) && pv_stream_check_distinct(stream, ids, count);
+}
+
+void pv_stream_destroy(struct pv_stream *stream, struct pv_object *object)
+{
+    if (object) {
+        struct pv_context *context = stream->context;
+        pv_destroy_objects(context, pv_object_table_remove(context->objects, object));
+    }
+}
+
+static void end_handle(struct pv_context *context, struct pv_object *object)
+{
+    switch (object->type) {
+    case VK_OBJECT_TYPE_INSTANCE: {
+        struct pv_instance *instance = context->instance;
+        context->instance = NULL;
+        pv_instance_unref(instance);
+        break;
+    }
+    case VK_OBJECT_TYPE_PHYSICAL_DEVICE:
+    case VK_OBJECT_TYPE_COMMAND_BUFFER: // with its pool
+    case VK_OBJECT_TYPE_DESCRIPTOR_SET: // with its pool
+        break;
+    case VK_OBJECT_TYPE_DEVICE:
+        pv_device_end(context, (struct pv_device *)object);
+        break;
+    case VK_OBJECT_TYPE_QUEUE:
+        pv_queue_end(context, (struct pv_queue *)object);
+        break;
+    case VK_OBJECT_TYPE_DEVICE_MEMORY:
+        pv_memory_end(context, (struct pv_memory *)object);
+        break;
+    default:
+        if (object->handle && !atomic_load(&pv_device_of(object)->abandoned)) {
+            const struct pv_device *device = pv_device_of(object);
+            pv_destroy_handle(device->vk, device->driver->handle, object->type, object->handle);
+        }
+    }
+}
+
+void pv_destroy_objects(struct pv_context *context, struct pv_object *first)
+{
+    // Devices fall silent before anything of theirs goes.
+    for (struct pv_object *object = first; object; object = object->next_sibling) {
+        if (object->type == VK_OBJECT_TYPE_DEVICE && object->handle) {
+            pv_device_stop(context, (struct pv_device *)object);
+        }
+    }
+    while (first) {
+        struct pv_object *next = first->next_sibling;
+        end_handle(context, first);
+        pv_object_table_release(context->objects, first);
+        first = next;
+    }
+}

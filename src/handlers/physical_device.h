@@ -1,0 +1,17 @@
+// What guests see of a host device; also for pv_renderer_get_device().
+#ifndef PV_HANDLERS_PHYSICAL_DEVICE_H
+#define PV_HANDLERS_PHYSICAL_DEVICE_H
+
+#include "context/host.h"
+
+// Fills at most `capacity` entries (NULL: none) and returns how many there are.
+uint32_t pv_guest_extensions(const struct pv_host_device *host, VkExtensionProperties *properties,
+                             uint32_t capacity);
+
+// The guest may enable it though the driver does not have it.
+bool pv_extension_is_emulated(const struct pv_host_device *host, const char *name);
+
+// The version a guest is told: no newer than what this build can carry.
+uint32_t pv_guest_api_version(uint32_t host_version);
+
+#endif

@@ -1,0 +1,119 @@
+// Pipelines: arrays of which some may fail, and shader code whose size must be what it says.
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+// Enters those of `count` pipelines that the driver made. The guest learns of the others through
+// a null id in the reply; without a reply they are poisoned.
+static void enter_pipelines(struct pv_stream *s, struct pv_object *device, const uint64_t *ids,
+                            const VkPipeline *pipelines, uint64_t count)
+{
+    for (uint64_t i = 0; i < count && !pv_stream_failed(s); i++) {
+        pv_stream_created(s, VK_OBJECT_TYPE_PIPELINE, ids[i], (uint64_t)(uintptr_t)pipelines[i],
+                          device);
+    }
+}
+
+void pv_handle_vkCreateGraphicsPipelines(struct pv_stream *s,
+                                         struct pv_cmd_vkCreateGraphicsPipelines *cmd)
+{
+    if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
+        return;
+    }
+    cmd->ret =
+        pv_device_functions_of(cmd->device_obj)
+            ->vkCreateGraphicsPipelines(cmd->device, cmd->pipelineCache, cmd->createInfoCount,
+                                        cmd->pCreateInfos, NULL, cmd->pPipelines);
+    enter_pipelines(s, cmd->device_obj, cmd->pPipelines_ids, cmd->pPipelines,
+                    cmd->pPipelines_count);
+}
+
+void pv_handle_vkCreateComputePipelines(struct pv_stream *s,
+                                        struct pv_cmd_vkCreateComputePipelines *cmd)
+{
+    if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
+        return;
+    }
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateComputePipelines(cmd->device, cmd->pipelineCache, cmd->createInfoCount,
+                                              cmd->pCreateInfos, NULL, cmd->pPipelines);
+    enter_pipelines(s, cmd->device_obj, cmd->pPipelines_ids, cmd->pPipelines,
+                    cmd->pPipelines_count);
+}
+
+void pv_handle_vkCreateRayTracingPipelinesKHR(struct pv_stream *s,
+                                              struct pv_cmd_vkCreateRayTracingPipelinesKHR *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkCreateRayTracingPipelinesKHR || cmd->deferredOperation) {
+        pv_stream_fail(s, "the device cannot create ray tracing pipelines so");
+        return;
+    }
+    if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
+        return;
+    }
+    cmd->ret = vk->vkCreateRayTracingPipelinesKHR(cmd->device, VK_NULL_HANDLE, cmd->pipelineCache,
+                                                  cmd->createInfoCount, cmd->pCreateInfos, NULL,
+                                                  cmd->pPipelines);
+    enter_pipelines(s, cmd->device_obj, cmd->pPipelines_ids, cmd->pPipelines,
+                    cmd->pPipelines_count);
+}
+
+void pv_handle_vkCreateShaderModule(struct pv_stream *s, struct pv_cmd_vkCreateShaderModule *cmd)
+{
+    // The wire has codeSize / 4 words; a driver would read codeSize bytes.
+    if (cmd->pCreateInfo->codeSize % 4 || !cmd->pCreateInfo->pCode) {
+        pv_stream_fail(s, "shader code is not a number of words");
+        return;
+    }
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateShaderModule(cmd->device, cmd->pCreateInfo, NULL, cmd->pShaderModule);
+    pv_stream_created(s, VK_OBJECT_TYPE_SHADER_MODULE, cmd->pShaderModule_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pShaderModule : 0,
+                      cmd->device_obj);
+}
+
+// -- shader group handles --------------------------------------------------------------------
+
+// Drivers write groupCount handles and trust dataSize; the size of a handle is a property.
+static bool handles_fit(struct pv_stream *s, const struct pv_object *device_obj, bool replay,
+                        uint32_t group_count, uint64_t data_size)
+{
+    VkPhysicalDeviceRayTracingPipelinePropertiesKHR properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
+    };
+    VkPhysicalDeviceProperties2 root = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &properties,
+    };
+    pv_stream_instance_functions(s)->vkGetPhysicalDeviceProperties2(
+        pv_device_of(device_obj)->physical_device, &root);
+    const uint64_t size =
+        replay ? properties.shaderGroupHandleCaptureReplaySize : properties.shaderGroupHandleSize;
+    return size && (uint64_t)group_count * size <= data_size;
+}
+
+void pv_handle_vkGetRayTracingShaderGroupHandlesKHR(
+    struct pv_stream *s, struct pv_cmd_vkGetRayTracingShaderGroupHandlesKHR *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkGetRayTracingShaderGroupHandlesKHR ||
+        !handles_fit(s, cmd->device_obj, false, cmd->groupCount, cmd->pData_count)) {
+        pv_stream_fail(s, "the shader group handles do not fit");
+        return;
+    }
+    cmd->ret = vk->vkGetRayTracingShaderGroupHandlesKHR(
+        cmd->device, cmd->pipeline, cmd->firstGroup, cmd->groupCount, cmd->pData_count, cmd->pData);
+}
+
+void pv_handle_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
+    struct pv_stream *s, struct pv_cmd_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkGetRayTracingCaptureReplayShaderGroupHandlesKHR ||
+        !handles_fit(s, cmd->device_obj, true, cmd->groupCount, cmd->pData_count)) {
+        pv_stream_fail(s, "the shader group handles do not fit");
+        return;
+    }
+    cmd->ret = vk->vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
+        cmd->device, cmd->pipeline, cmd->firstGroup, cmd->groupCount, cmd->pData_count, cmd->pData);
+}

@@ -1,0 +1,199 @@
+// Pools: descriptor sets and command buffers live and die with them.
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+#include <string.h>
+
+// Checks what a "free" names: each belongs to the pool, none stands twice. NULL entries are fine.
+static bool may_free(struct pv_stream *s, const struct pv_object *pool,
+                     struct pv_object *const *objects, uint32_t count)
+{
+    uint64_t *ids = pv_stream_alloc(s, count + 1u, sizeof(*ids));
+    uint32_t used = 0;
+    for (uint32_t i = 0; ids && i < count; i++) {
+        if (!objects[i]) {
+            continue;
+        }
+        if (objects[i]->parent != pool) {
+            pv_stream_fail(s, "an object to be freed belongs to another pool");
+            return false;
+        }
+        ids[used++] = objects[i]->id;
+    }
+    return ids && pv_stream_check_distinct(s, ids, used);
+}
+
+static void forget(struct pv_stream *s, struct pv_object *const *objects, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        pv_stream_destroy(s, objects[i]);
+    }
+}
+
+// -- descriptor pools ------------------------------------------------------------------------
+
+void pv_handle_vkCreateDescriptorPool(struct pv_stream *s,
+                                      struct pv_cmd_vkCreateDescriptorPool *cmd)
+{
+    cmd->ret =
+        pv_device_functions_of(cmd->device_obj)
+            ->vkCreateDescriptorPool(cmd->device, cmd->pCreateInfo, NULL, cmd->pDescriptorPool);
+    pv_stream_created(s, VK_OBJECT_TYPE_DESCRIPTOR_POOL, cmd->pDescriptorPool_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pDescriptorPool : 0,
+                      cmd->device_obj);
+}
+
+void pv_handle_vkDestroyDescriptorPool(struct pv_stream *s,
+                                       struct pv_cmd_vkDestroyDescriptorPool *cmd)
+{
+    pv_stream_destroy(s, cmd->descriptorPool_obj);
+}
+
+void pv_handle_vkResetDescriptorPool(struct pv_stream *s, struct pv_cmd_vkResetDescriptorPool *cmd)
+{
+    struct pv_context *context = s->context;
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkResetDescriptorPool(cmd->device, cmd->descriptorPool, cmd->flags);
+    pv_destroy_objects(context,
+                       pv_object_table_remove_children(context->objects, cmd->descriptorPool_obj));
+}
+
+void pv_handle_vkAllocateDescriptorSets(struct pv_stream *s,
+                                        struct pv_cmd_vkAllocateDescriptorSets *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    const uint64_t count = cmd->pDescriptorSets_count;
+    struct pv_object *pool_obj = s->decoder.pool;
+    if (!pool_obj || count != cmd->pAllocateInfo->descriptorSetCount) {
+        pv_stream_fail(s, "an allocation needs a pool and as many ids as sets");
+        return;
+    }
+    if (!pv_stream_check_new_ids(s, cmd->pDescriptorSets_ids, count)) {
+        return;
+    }
+    cmd->ret = vk->vkAllocateDescriptorSets(cmd->device, cmd->pAllocateInfo, cmd->pDescriptorSets);
+    if (cmd->ret != VK_SUCCESS) {
+        memset(cmd->pDescriptorSets, 0, count * sizeof(*cmd->pDescriptorSets));
+        pv_stream_poison_ids(s, VK_OBJECT_TYPE_DESCRIPTOR_SET, cmd->pDescriptorSets_ids, count);
+        return;
+    }
+    // Sets that cannot be entered go with the pool, together with the failed context.
+    (void)pv_stream_created_in_pool(s, VK_OBJECT_TYPE_DESCRIPTOR_SET, cmd->pDescriptorSets_ids,
+                                    (const uint64_t *)cmd->pDescriptorSets, count, pool_obj);
+}
+
+void pv_handle_vkFreeDescriptorSets(struct pv_stream *s, struct pv_cmd_vkFreeDescriptorSets *cmd)
+{
+    cmd->ret = VK_SUCCESS;
+    if (cmd->descriptorSetCount && !cmd->pDescriptorSets) {
+        pv_stream_fail(s, "the sets to be freed are missing");
+        return;
+    }
+    if (!may_free(s, cmd->descriptorPool_obj, cmd->pDescriptorSets_objs, cmd->descriptorSetCount)) {
+        return;
+    }
+    if (cmd->descriptorPool) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkFreeDescriptorSets(cmd->device, cmd->descriptorPool,
+                                              cmd->descriptorSetCount, cmd->pDescriptorSets);
+    }
+    forget(s, cmd->pDescriptorSets_objs, cmd->descriptorSetCount);
+}
+
+// -- command pools ---------------------------------------------------------------------------
+
+void pv_handle_vkCreateCommandPool(struct pv_stream *s, struct pv_cmd_vkCreateCommandPool *cmd)
+{
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateCommandPool(cmd->device, cmd->pCreateInfo, NULL, cmd->pCommandPool);
+    pv_stream_created(s, VK_OBJECT_TYPE_COMMAND_POOL, cmd->pCommandPool_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pCommandPool : 0,
+                      cmd->device_obj);
+}
+
+void pv_handle_vkDestroyCommandPool(struct pv_stream *s, struct pv_cmd_vkDestroyCommandPool *cmd)
+{
+    pv_stream_destroy(s, cmd->commandPool_obj);
+}
+
+void pv_handle_vkResetCommandPool(struct pv_stream *s, struct pv_cmd_vkResetCommandPool *cmd)
+{
+    (void)s;
+    cmd->ret = VK_SUCCESS;
+    if (cmd->commandPool) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkResetCommandPool(cmd->device, cmd->commandPool, cmd->flags);
+    }
+}
+
+void pv_handle_vkAllocateCommandBuffers(struct pv_stream *s,
+                                        struct pv_cmd_vkAllocateCommandBuffers *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    const uint64_t count = cmd->pCommandBuffers_count;
+    struct pv_object *pool_obj = s->decoder.pool;
+    if (!pool_obj || count != cmd->pAllocateInfo->commandBufferCount) {
+        pv_stream_fail(s, "an allocation needs a pool and as many ids as command buffers");
+        return;
+    }
+    if (!pv_stream_check_new_ids(s, cmd->pCommandBuffers_ids, count)) {
+        return;
+    }
+    cmd->ret = vk->vkAllocateCommandBuffers(cmd->device, cmd->pAllocateInfo, cmd->pCommandBuffers);
+    if (cmd->ret != VK_SUCCESS) {
+        memset(cmd->pCommandBuffers, 0, count * sizeof(*cmd->pCommandBuffers));
+        pv_stream_poison_ids(s, VK_OBJECT_TYPE_COMMAND_BUFFER, cmd->pCommandBuffers_ids, count);
+        return;
+    }
+    (void)pv_stream_created_in_pool(s, VK_OBJECT_TYPE_COMMAND_BUFFER, cmd->pCommandBuffers_ids,
+                                    (const uint64_t *)cmd->pCommandBuffers, count, pool_obj);
+}
+
+void pv_handle_vkFreeCommandBuffers(struct pv_stream *s, struct pv_cmd_vkFreeCommandBuffers *cmd)
+{
+    if (cmd->commandBufferCount && !cmd->pCommandBuffers) {
+        pv_stream_fail(s, "the command buffers to be freed are missing");
+        return;
+    }
+    if (!may_free(s, cmd->commandPool_obj, cmd->pCommandBuffers_objs, cmd->commandBufferCount)) {
+        return;
+    }
+    if (cmd->commandPool) {
+        pv_device_functions_of(cmd->device_obj)
+            ->vkFreeCommandBuffers(cmd->device, cmd->commandPool, cmd->commandBufferCount,
+                                   cmd->pCommandBuffers);
+    }
+    forget(s, cmd->pCommandBuffers_objs, cmd->commandBufferCount);
+}
+
+// -- recording -------------------------------------------------------------------------------
+
+void pv_handle_vkBeginCommandBuffer(struct pv_stream *s, struct pv_cmd_vkBeginCommandBuffer *cmd)
+{
+    if (!cmd->commandBuffer) {
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    pv_stream_heal_command_buffer(cmd->commandBuffer_obj);
+    if (s->decoder.poisoned && cmd->pBeginInfo->pInheritanceInfo &&
+        cmd->pBeginInfo->pInheritanceInfo->renderPass == VK_NULL_HANDLE &&
+        cmd->pBeginInfo->flags & VK_COMMAND_BUFFER_USAGE_RENDER_PASS_CONTINUE_BIT) {
+        // Inherits from what the driver refused to create.
+        pv_stream_poison_command_buffer(cmd->commandBuffer_obj);
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    cmd->ret = pv_device_functions_of(cmd->commandBuffer_obj)
+                   ->vkBeginCommandBuffer(cmd->commandBuffer, cmd->pBeginInfo);
+}
+
+void pv_handle_vkResetCommandBuffer(struct pv_stream *s, struct pv_cmd_vkResetCommandBuffer *cmd)
+{
+    (void)s;
+    if (!cmd->commandBuffer) {
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    cmd->ret = pv_device_functions_of(cmd->commandBuffer_obj)
+                   ->vkResetCommandBuffer(cmd->commandBuffer, cmd->flags);
+}

@@ -1,0 +1,125 @@
+// Submission, and the waits that Mesa before 26.2 sends after it has seen the feedback.
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+// A wait looks up from the driver this often, so that a context can end meanwhile.
+#define WAIT_SLICE_NS ((uint64_t)100 * 1000 * 1000)
+
+static void count_submit(struct pv_stream *s)
+{
+    atomic_fetch_add_explicit(&s->counters.queue_submits, 1, memory_order_relaxed);
+}
+
+// A submission that names what the driver refused to create cannot be run as the guest meant it.
+// The guest was not told of the refusal, so it is told now, in Vulkan's words.
+static bool submission_is_lost(struct pv_stream *s, struct pv_device *device, VkResult *result)
+{
+    if (s->decoder.poisoned) {
+        atomic_store_explicit(&device->lost, true, memory_order_relaxed);
+    }
+    if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
+        *result = VK_ERROR_DEVICE_LOST;
+        return true;
+    }
+    return false;
+}
+
+static void note_loss(struct pv_device *device, VkResult result)
+{
+    if (result == VK_ERROR_DEVICE_LOST) {
+        atomic_store_explicit(&device->lost, true, memory_order_relaxed);
+    }
+}
+
+void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *cmd)
+{
+    struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
+    struct pv_device *device = pv_device_of(cmd->queue_obj);
+    if (submission_is_lost(s, device, &cmd->ret)) {
+        return;
+    }
+    count_submit(s);
+    pthread_mutex_lock(&queue->host->lock);
+    cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
+    pthread_mutex_unlock(&queue->host->lock);
+    note_loss(device, cmd->ret);
+}
+
+void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 *cmd)
+{
+    struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
+    struct pv_device *device = pv_device_of(cmd->queue_obj);
+    if (!device->vk->vkQueueSubmit2) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    if (submission_is_lost(s, device, &cmd->ret)) {
+        return;
+    }
+    count_submit(s);
+    pthread_mutex_lock(&queue->host->lock);
+    cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
+    pthread_mutex_unlock(&queue->host->lock);
+    note_loss(device, cmd->ret);
+}
+
+void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindSparse *cmd)
+{
+    struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
+    struct pv_device *device = pv_device_of(cmd->queue_obj);
+    if (submission_is_lost(s, device, &cmd->ret)) {
+        return;
+    }
+    count_submit(s);
+    pthread_mutex_lock(&queue->host->lock);
+    cmd->ret =
+        device->vk->vkQueueBindSparse(cmd->queue, cmd->bindInfoCount, cmd->pBindInfo, cmd->fence);
+    pthread_mutex_unlock(&queue->host->lock);
+    note_loss(device, cmd->ret);
+}
+
+// The time left of a wait that began with `timeout_ns`, cut into slices.
+static uint64_t next_slice(uint64_t timeout_ns, uint64_t waited_ns)
+{
+    const uint64_t left = timeout_ns - waited_ns;
+    return left < WAIT_SLICE_NS ? left : WAIT_SLICE_NS;
+}
+
+void pv_handle_vkWaitForFences(struct pv_stream *s, struct pv_cmd_vkWaitForFences *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    const struct pv_device_functions *vk = device->vk;
+    uint64_t waited = 0;
+    pv_stream_begin_block(s);
+    do {
+        const uint64_t slice = next_slice(cmd->timeout, waited);
+        cmd->ret =
+            vk->vkWaitForFences(cmd->device, cmd->fenceCount, cmd->pFences, cmd->waitAll, slice);
+        waited += slice;
+        if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
+            cmd->ret = VK_ERROR_DEVICE_LOST;
+        }
+    } while (cmd->ret == VK_TIMEOUT && waited < cmd->timeout && !pv_stream_cancelled(s));
+    pv_stream_end_block(s);
+}
+
+void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemaphores *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    const struct pv_device_functions *vk = device->vk;
+    if (!vk->vkWaitSemaphores) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    uint64_t waited = 0;
+    pv_stream_begin_block(s);
+    do {
+        const uint64_t slice = next_slice(cmd->timeout, waited);
+        cmd->ret = vk->vkWaitSemaphores(cmd->device, cmd->pWaitInfo, slice);
+        waited += slice;
+        if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
+            cmd->ret = VK_ERROR_DEVICE_LOST;
+        }
+    } while (cmd->ret == VK_TIMEOUT && waited < cmd->timeout && !pv_stream_cancelled(s));
+    pv_stream_end_block(s);
+}

@@ -1,0 +1,97 @@
+// Fences and semaphores with SYNC_FD payloads, for Mesa before 26.2. No sync file ever reaches the
+// host: the guest only asks to consume or to supply a payload. Where the driver knows nothing of
+// SYNC_FD, its structures are taken out of creations and the payloads are moved by empty
+// submissions (fence/sync_fd.h).
+#include "fence/sync_fd.h"
+#include "handlers/chain.h"
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+static bool emulates_sync_fd(const struct pv_object *device)
+{
+    return pv_device_of(device)->host->emulations & PV_EMULATE_SYNC_FD;
+}
+
+void pv_handle_vkCreateFence(struct pv_stream *s, struct pv_cmd_vkCreateFence *cmd)
+{
+    VkFenceCreateInfo info = *cmd->pCreateInfo;
+    if (emulates_sync_fd(cmd->device_obj)) {
+        pv_chain_remove(&info, VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO);
+    }
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateFence(cmd->device, &info, NULL, cmd->pFence);
+    pv_stream_created(s, VK_OBJECT_TYPE_FENCE, cmd->pFence_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pFence : 0,
+                      cmd->device_obj);
+}
+
+void pv_handle_vkCreateSemaphore(struct pv_stream *s, struct pv_cmd_vkCreateSemaphore *cmd)
+{
+    VkSemaphoreCreateInfo info = *cmd->pCreateInfo;
+    if (emulates_sync_fd(cmd->device_obj)) {
+        pv_chain_remove(&info, VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO);
+    }
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateSemaphore(cmd->device, &info, NULL, cmd->pSemaphore);
+    pv_stream_created(s, VK_OBJECT_TYPE_SEMAPHORE, cmd->pSemaphore_id,
+                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pSemaphore : 0,
+                      cmd->device_obj);
+}
+
+static struct pv_host_queue *any_queue(struct pv_stream *s, struct pv_device *device)
+{
+    if (device->queue_count == 0) {
+        pv_stream_fail(s, "a device without queues has no payloads");
+        return NULL;
+    }
+    return &device->queues[0];
+}
+
+// The driver's own SYNC_FD support, where it has it, keeps the order of its payloads itself.
+void pv_handle_vkResetFenceResourceMESA(struct pv_stream *s,
+                                        struct pv_cmd_vkResetFenceResourceMESA *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    VkFence fence = cmd->fence;
+    const VkResult result = pv_sync_fd_reset_fence(device->fences, cmd->device, device->vk, &fence);
+    if (result == VK_ERROR_DEVICE_LOST) {
+        atomic_store(&device->lost, true);
+    } else if (result != VK_SUCCESS) {
+        pv_stream_fail(s, "the fence's payload cannot be consumed");
+    }
+    __atomic_store_n(&cmd->fence_obj->handle, (uint64_t)(uintptr_t)fence, __ATOMIC_RELEASE);
+}
+
+static void check_payload(struct pv_stream *s, struct pv_device *device, VkResult result)
+{
+    if (result == VK_ERROR_DEVICE_LOST) {
+        atomic_store(&device->lost, true);
+    } else if (result != VK_SUCCESS) {
+        pv_stream_fail(s, "the semaphore's payload cannot be moved");
+    }
+}
+
+void pv_handle_vkWaitSemaphoreResourceMESA(struct pv_stream *s,
+                                           struct pv_cmd_vkWaitSemaphoreResourceMESA *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    struct pv_host_queue *queue = any_queue(s, device);
+    if (queue) {
+        check_payload(s, device, pv_sync_fd_consume_semaphore(queue, cmd->semaphore));
+    }
+}
+
+void pv_handle_vkImportSemaphoreResourceMESA(struct pv_stream *s,
+                                             struct pv_cmd_vkImportSemaphoreResourceMESA *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    const VkImportSemaphoreResourceInfoMESA *info = cmd->pImportSemaphoreResourceInfo;
+    if (info->resourceId || !info->semaphore) {
+        pv_stream_fail(s, "a semaphore payload comes from no resource");
+        return;
+    }
+    struct pv_host_queue *queue = any_queue(s, device);
+    if (queue) {
+        check_payload(s, device, pv_sync_fd_signal_semaphore(queue, info->semaphore));
+    }
+}
