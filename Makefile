@@ -44,7 +44,7 @@ cross-darwin:
 
 install:
 	@scripts/setup.sh build
-	@scripts/build.sh build-install --buildtype=release --prefix=$(or $(PREFIX),/usr/local)
+	@scripts/build.sh build-install --buildtype=release -Dtests=false --prefix=$(or $(PREFIX),/usr/local)
 	@meson install -C build-install --no-rebuild
 
 clean:
