@@ -21,12 +21,14 @@
 #define DEFAULT_STOP_TIMEOUT_MS    10000
 #define DEFAULT_HANG_UP_TIMEOUT_MS 30000
 #define ACCEPT_PAUSE_MS            100 // when descriptors or processes have run out
+#define FIXED_POLLED               3   // descriptors that step() waits for besides the clients'
 
 struct pv_server {
     struct pv_renderer_params renderer_params;
     struct pv_listener listener;
-    int wake[2]; // pv_server_stop() writes
-    int stop[2]; // clients watch stop[0]; closing stop[1] ends them, also when we die
+    int lifeline_fd; // -1: none
+    int wake[2];     // pv_server_stop() writes
+    int stop[2];     // clients watch stop[0]; closing stop[1] ends them, also when we die
     int stats_fd;
     struct pv_renderer *renderer; // in-process only
     const struct pv_isolation *isolation;
@@ -38,7 +40,7 @@ struct pv_server {
     bool said_full, said_failure; // once, until it is over
     struct pv_served *served;
     size_t served_count;
-    struct pollfd *polled; // 2 + 2 * max_clients
+    struct pollfd *polled; // FIXED_POLLED + 2 * max_clients
 };
 
 static void close_fd(int *fd)
@@ -53,6 +55,7 @@ static void close_fd(int *fd)
 static void forget_parent(struct pv_server *server)
 {
     pv_listener_abandon(&server->listener);
+    close_fd(&server->lifeline_fd);
     close_fd(&server->wake[0]);
     close_fd(&server->wake[1]);
     close_fd(&server->stop[1]);
@@ -162,6 +165,7 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
     *server = (struct pv_server){
         .renderer_params = params->renderer,
         .listener = {.fd = -1},
+        .lifeline_fd = params->lifeline_fd ? params->lifeline_fd : -1,
         .wake = {-1, -1},
         .stop = {-1, -1},
         .stats_fd = -1,
@@ -176,8 +180,12 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
     server->renderer_params.fd_only = true;
     raise_fd_limit();
     signal(SIGPIPE, SIG_IGN);
+    if (server->isolation == &pv_isolation_worker) {
+        signal(SIGCHLD, SIG_DFL); // if ignored, nobody would learn of a crash
+    }
     server->served = calloc(server->max_clients, sizeof(*server->served));
-    server->polled = calloc(2 + 2 * (size_t)server->max_clients, sizeof(*server->polled));
+    server->polled =
+        calloc(FIXED_POLLED + 2 * (size_t)server->max_clients, sizeof(*server->polled));
     if (!server->served || !server->polled || !pv_server_os_pipe(server->wake) ||
         !pv_server_os_pipe(server->stop)) {
         snprintf(error, error_size, "memory or file descriptors are short");
@@ -297,34 +305,36 @@ static int smaller_timeout(int a, int b)
 }
 
 // Waits for something to happen and looks after the clients. `listens`: new ones are welcome.
-// Returns false if pv_server_stop() was called.
+// Returns false once the server shall stop.
 static bool step(struct pv_server *server, bool listens, int timeout_ms)
 {
-    struct pollfd *polled = server->polled;
+    struct pollfd *fixed = server->polled;
+    struct pollfd *clients = server->polled + FIXED_POLLED;
     const size_t count = server->served_count;
-    polled[0] = (struct pollfd){.fd = server->wake[0], .events = POLLIN};
-    polled[1] = (struct pollfd){.fd = listens ? server->listener.fd : -1, .events = POLLIN};
+    fixed[0] = (struct pollfd){.fd = server->wake[0], .events = POLLIN};
+    fixed[1] = (struct pollfd){.fd = server->lifeline_fd, .events = POLLIN};
+    fixed[2] = (struct pollfd){.fd = listens ? server->listener.fd : -1, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
         const struct pv_served *served = &server->served[i];
         const bool watched = server->isolation->watches && !served->hung_up_ns;
-        polled[2 + 2 * i] = (struct pollfd){.fd = served->done_fd, .events = POLLIN};
-        polled[3 + 2 * i] = (struct pollfd){.fd = watched ? served->fd : -1};
+        clients[2 * i] = (struct pollfd){.fd = served->done_fd, .events = POLLIN};
+        clients[2 * i + 1] = (struct pollfd){.fd = watched ? served->fd : -1};
         timeout_ms = smaller_timeout(timeout_ms, watch_hung_up(server, i));
     }
-    const int ready = poll(polled, (nfds_t)(2 + 2 * count), timeout_ms);
+    const int ready = poll(server->polled, (nfds_t)(FIXED_POLLED + 2 * count), timeout_ms);
     if (ready <= 0) {
         return true; // a time-out or a signal
     }
     // Backwards, because remove_client() moves the last client into the gap.
     for (size_t i = count; i-- > 0;) {
-        if (polled[3 + 2 * i].revents) {
+        if (clients[2 * i + 1].revents) {
             server->served[i].hung_up_ns = pv_server_os_now_ns();
         }
-        if (polled[2 + 2 * i].revents) {
+        if (clients[2 * i].revents) {
             remove_client(server, i);
         }
     }
-    return !polled[0].revents;
+    return !fixed[0].revents && !fixed[1].revents;
 }
 
 // Ends all clients. false: threads remain.
@@ -377,6 +387,7 @@ bool pv_server_run(struct pv_server *server)
         while (accept_client(server, &pause_ms)) {
         }
     }
+    pv_listener_close(&server->listener);
     return end_clients(server);
 }
 

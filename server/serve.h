@@ -21,6 +21,7 @@ struct pv_server_params {
     // The host side. `fd_only` is always set. Its log callback and level serve the server too.
     struct pv_renderer_params renderer;
     const char *stats_path; // one line per context is appended; NULL: none
+    int lifeline_fd;        // borrowed; once it hangs up or is readable, the server stops. 0: none
 
     // Bounds; 0: the default.
     uint32_t max_clients;   // at once; 1024
@@ -32,19 +33,19 @@ struct pv_server_params {
 // Listens, and makes sure that the host has a Vulkan device, so that a missing driver is an error
 // now and not with the first client. `params` is borrowed until the server is destroyed.
 // Failure: NULL with one line in `error` that says what to do.
-// From here on the process ignores SIGPIPE.
+// From here on the process ignores SIGPIPE and, with workers, does not ignore SIGCHLD.
 // Thread-safety: the process must have no other thread yet unless `in_process` is set.
 struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,
                                    size_t error_size);
 
-// Serves clients until pv_server_stop(). Afterwards all of them are gone.
+// Serves clients until pv_server_stop(). Afterwards the socket and all clients are gone.
 // Failure: false: threads that serve clients could not be stopped; only _exit() helps.
 bool pv_server_run(struct pv_server *server);
 
 // Makes pv_server_run() return. Thread-safety: Safe, also in a signal handler.
 void pv_server_stop(struct pv_server *server);
 
-// Removes the socket. Not after pv_server_run() has failed. NULL is allowed.
+// Not after pv_server_run() has failed. NULL is allowed.
 void pv_server_destroy(struct pv_server *server);
 
 #endif
