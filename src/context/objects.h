@@ -50,6 +50,7 @@ struct pv_device {
         bool bound; // a guest queue names it
     } * queue_keys;
     uint32_t queue_count;
+    bool foreign_queue_family; // the driver knows VK_QUEUE_FAMILY_FOREIGN_EXT
     _Atomic bool lost;      // told to the guest from then on
     _Atomic bool abandoned; // never came to rest: its driver objects are not touched again
 };

@@ -209,6 +209,8 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
     }
     device->base.device = &device->base;
     device->host = host;
+    device->foreign_queue_family =
+        pv_device_facts_find_extension(&host->facts, VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME);
     device->physical_device = cmd->physicalDevice;
     device->driver = driver_create(s, *cmd->pDevice);
     if (!device->driver || !device_fill(s, device, &info, queue_total)) {

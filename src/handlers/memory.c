@@ -2,6 +2,7 @@
 #include "blob/declare.h"
 #include "handlers/chain.h"
 #include "handlers/dispatch.h"
+#include "handlers/dmabuf.h"
 #include "handlers/handlers.h"
 
 #include <stdlib.h>
@@ -123,13 +124,35 @@ void pv_handle_vkCreateBuffer(struct pv_stream *s, struct pv_cmd_vkCreateBuffer 
                       cmd->device_obj);
 }
 
-void pv_handle_vkCreateImage(struct pv_stream *s, struct pv_cmd_vkCreateImage *cmd)
+// A linear image whose rows do not lie as an explicit modifier demands would show a skewed picture.
+static bool has_pitch(const struct pv_device *device, VkImage image, uint64_t pitch)
 {
-    const struct pv_device *device = pv_device_of(cmd->device_obj);
-    VkImageCreateInfo info = *cmd->pCreateInfo;
+    const VkImageSubresource subresource = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT};
+    VkSubresourceLayout layout = {0};
+    device->vk->vkGetImageSubresourceLayout(device->driver->handle, image, &subresource, &layout);
+    return layout.rowPitch == pitch;
+}
+
+static VkResult create_image(const struct pv_device *device, VkImageCreateInfo info, VkImage *image)
+{
+    uint64_t pitch = 0;
+    if (!pv_dmabuf_image(device->host, &info, &pitch)) {
+        return VK_ERROR_FORMAT_NOT_SUPPORTED;
+    }
     VkExternalMemoryImageCreateInfo external;
     declare_image(device, &info, &external);
-    cmd->ret = device->vk->vkCreateImage(cmd->device, &info, NULL, cmd->pImage);
+    const VkResult result = device->vk->vkCreateImage(device->driver->handle, &info, NULL, image);
+    if (result == VK_SUCCESS && pitch && !has_pitch(device, *image, pitch)) {
+        device->vk->vkDestroyImage(device->driver->handle, *image, NULL);
+        *image = VK_NULL_HANDLE;
+        return VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT;
+    }
+    return result;
+}
+
+void pv_handle_vkCreateImage(struct pv_stream *s, struct pv_cmd_vkCreateImage *cmd)
+{
+    cmd->ret = create_image(pv_device_of(cmd->device_obj), *cmd->pCreateInfo, cmd->pImage);
     pv_stream_created(s, VK_OBJECT_TYPE_IMAGE, cmd->pImage_id,
                       cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pImage : 0,
                       cmd->device_obj);
@@ -164,7 +187,10 @@ void pv_handle_vkGetDeviceImageMemoryRequirements(
     VkDeviceImageMemoryRequirements query = *cmd->pInfo;
     VkImageCreateInfo info = *query.pCreateInfo;
     VkExternalMemoryImageCreateInfo external;
-    declare_image(device, &info, &external);
+    uint64_t pitch;
+    if (pv_dmabuf_image(device->host, &info, &pitch)) {
+        declare_image(device, &info, &external);
+    }
     query.pCreateInfo = &info;
     device->vk->vkGetDeviceImageMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
 }
@@ -180,7 +206,10 @@ void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
     VkDeviceImageMemoryRequirements query = *cmd->pInfo;
     VkImageCreateInfo info = *query.pCreateInfo;
     VkExternalMemoryImageCreateInfo external;
-    declare_image(device, &info, &external);
+    uint64_t pitch;
+    if (pv_dmabuf_image(device->host, &info, &pitch)) {
+        declare_image(device, &info, &external);
+    }
     query.pCreateInfo = &info;
     device->vk->vkGetDeviceImageSparseMemoryRequirements(
         cmd->device, &query, cmd->pSparseMemoryRequirementCount, cmd->pSparseMemoryRequirements);
@@ -191,13 +220,11 @@ void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
 void pv_handle_vkGetPhysicalDeviceExternalBufferProperties(
     struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceExternalBufferProperties *cmd)
 {
-    pv_stream_instance_functions(s)->vkGetPhysicalDeviceExternalBufferProperties(
-        cmd->physicalDevice, cmd->pExternalBufferInfo, cmd->pExternalBufferProperties);
-}
-
-void pv_handle_vkGetPhysicalDeviceImageFormatProperties2(
-    struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceImageFormatProperties2 *cmd)
-{
-    cmd->ret = pv_stream_instance_functions(s)->vkGetPhysicalDeviceImageFormatProperties2(
-        cmd->physicalDevice, cmd->pImageFormatInfo, cmd->pImageFormatProperties);
+    const struct pv_physical_device *device =
+        (const struct pv_physical_device *)cmd->physicalDevice_obj;
+    if (!pv_dmabuf_buffer_properties(device->host, cmd->pExternalBufferInfo,
+                                     cmd->pExternalBufferProperties)) {
+        pv_stream_instance_functions(s)->vkGetPhysicalDeviceExternalBufferProperties(
+            cmd->physicalDevice, cmd->pExternalBufferInfo, cmd->pExternalBufferProperties);
+    }
 }

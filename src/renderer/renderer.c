@@ -108,7 +108,7 @@ bool pv_renderer_get_device(struct pv_renderer *renderer, uint32_t index,
         .emulations = device->emulations,
     };
     snprintf(info->name, sizeof(info->name), "%s", facts->properties.deviceName);
-    snprintf(info->driver, sizeof(info->driver), "%s %.200s", facts->driver_name,
+    snprintf(info->driver, sizeof(info->driver), "%.120s %.120s", facts->driver_name,
              facts->driver_info);
     snprintf(info->memory_reason, sizeof(info->memory_reason), "%s", device->choice.reason);
     return true;
