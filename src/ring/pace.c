@@ -7,6 +7,9 @@
 // About this many of the latest gaps count.
 #define MEMORY 32
 #define UNIT   1024 // the weight of the latest
+// A lost core counts as so many gaps that were too long to spin through. Under constant contention
+// about one wait in four spins, to find out whether it still holds.
+#define CONTENTION_GAPS 8
 
 // Ends of the intervals; each begins where the one before it ends.
 static const uint32_t interval_end_ns[PV_PACE_INTERVALS + 1] = {
@@ -18,6 +21,14 @@ static uint64_t interval_begin_ns(size_t i)
     return i == 0 ? PV_PACE_MIN_NS : interval_end_ns[i - 1];
 }
 
+static void note(struct pv_pace *pace, size_t interval, uint32_t weight)
+{
+    for (size_t i = 0; i <= PV_PACE_INTERVALS; i++) {
+        pace->gaps[i] -= pace->gaps[i] / MEMORY;
+    }
+    pace->gaps[interval] += weight;
+}
+
 void pv_pace_note_gap(struct pv_pace *pace, uint64_t gap_ns)
 {
     if (gap_ns < PV_PACE_MIN_NS) {
@@ -27,10 +38,12 @@ void pv_pace_note_gap(struct pv_pace *pace, uint64_t gap_ns)
     while (at < PV_PACE_INTERVALS && gap_ns >= interval_end_ns[at]) {
         at++;
     }
-    for (size_t i = 0; i <= PV_PACE_INTERVALS; i++) {
-        pace->gaps[i] -= pace->gaps[i] / MEMORY;
-    }
-    pace->gaps[at] += UNIT;
+    note(pace, at, UNIT);
+}
+
+void pv_pace_note_contention(struct pv_pace *pace)
+{
+    note(pace, PV_PACE_INTERVALS, CONTENTION_GAPS * UNIT);
 }
 
 void pv_pace_note_sleep(struct pv_pace *pace, uint64_t late_ns)

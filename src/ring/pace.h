@@ -31,6 +31,9 @@ struct pv_pace_plan {
 // The ring was out of work for `gap_ns`.
 void pv_pace_note_gap(struct pv_pace *pace, uint64_t gap_ns);
 
+// A spin found that somebody else needs the core: worse than a spin in vain.
+void pv_pace_note_contention(struct pv_pace *pace);
+
 // A sleep ended `late_ns` after its deadline.
 void pv_pace_note_sleep(struct pv_pace *pace, uint64_t late_ns);
 

@@ -48,9 +48,11 @@ static bool run_command(struct fake_guest *guest, const uint32_t *words)
         pass_gate(guest, words[2]);
         return true;
     case COMMAND_WAIT:
+        atomic_store(&guest->at_gate, words[2]);
         if (!pv_ring_wait_virtqueue_seqno(guest->ring, words[2])) {
             atomic_fetch_add(&guest->waits_lost, 1);
         }
+        atomic_store(&guest->at_gate, 0);
         return true;
     case COMMAND_FAIL:
         return false;
@@ -150,10 +152,15 @@ void guest_start(struct fake_guest *guest)
 
 void guest_close(struct fake_guest *guest)
 {
+    if (!guest->ring) {
+        return;
+    }
     pv_ring_destroy(guest->ring);
     assert_int_equal(atomic_load(&guest->wrong), 0);
     assert_int_equal(atomic_load(&guest->sleeps), atomic_load(&guest->wakes));
     free(guest->memory);
+    guest->ring = NULL;
+    guest->memory = NULL;
 }
 
 void guest_begin_at(struct fake_guest *guest, uint32_t position)
@@ -237,6 +244,15 @@ void guest_wait_status(const struct fake_guest *guest, uint32_t bits)
 {
     const uint64_t begin_ns = pv_os_now_ns();
     while ((guest_status(guest) & bits) != bits) {
+        assert_true(pv_os_now_ns() - begin_ns < PATIENCE_NS);
+        sched_yield();
+    }
+}
+
+void guest_wait_sleep(const struct fake_guest *guest)
+{
+    const uint64_t begin_ns = pv_os_now_ns();
+    while (atomic_load(&guest->sleeps) != atomic_load(&guest->wakes)) {
         assert_true(pv_os_now_ns() - begin_ns < PATIENCE_NS);
         sched_yield();
     }

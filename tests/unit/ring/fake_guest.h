@@ -33,7 +33,7 @@ struct fake_guest {
     _Atomic uint32_t wrong;      // commands that were not what the guest wrote
     _Atomic uint32_t waits_lost; // waits that ended because the ring stopped
     _Atomic uint32_t gate;
-    _Atomic uint32_t at_gate; // argument of the gate that holds the ring; 0: none
+    _Atomic uint32_t at_gate; // argument of the gate or wait that holds the ring; 0: none
     _Atomic uint32_t sleeps, wakes;
     _Atomic(const char *) failure;
     uint32_t reply; // plain on purpose: head orders it
@@ -42,7 +42,7 @@ struct fake_guest {
 // A ring with this buffer, not started.
 void guest_open(struct fake_guest *guest, uint64_t buffer_size, uint64_t idle_timeout_ns);
 void guest_start(struct fake_guest *guest);
-void guest_close(struct fake_guest *guest);
+void guest_close(struct fake_guest *guest); // once more is harmless
 
 // Makes both sides believe that `position` bytes have been through. Before the start.
 void guest_begin_at(struct fake_guest *guest, uint32_t position);
@@ -65,6 +65,7 @@ _Atomic uint32_t *guest_word(const struct fake_guest *guest, uint64_t offset);
 void guest_wait_head(const struct fake_guest *guest, uint32_t seqno);
 void guest_wait_status(const struct fake_guest *guest, uint32_t bits);
 void guest_wait_gate(const struct fake_guest *guest, uint32_t gate);
+void guest_wait_sleep(const struct fake_guest *guest); // of the ring thread
 
 void sleep_ns(uint64_t duration_ns);
 

@@ -93,6 +93,26 @@ static void is_awake_in_time_when_sleeps_end_late(void **state)
     assert_int_equal(plan.spin_until_ns, 256 * US);
 }
 
+static void spins_less_when_others_need_the_core(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    int spins = 0;
+    for (int i = 0; i < 1000; i++) {
+        const struct pv_pace_plan plan = pv_pace_make_plan(&pace);
+        if (plan.spin_until_ns != 0) {
+            spins++;
+            pv_pace_note_contention(&pace);
+        }
+        pv_pace_note_gap(&pace, 200 * US);
+    }
+    assert_in_range(spins, 50, 300);
+    for (int i = 0; i < 30; i++) { // they have gone
+        pv_pace_note_gap(&pace, 200 * US);
+    }
+    assert_int_equal(pv_pace_make_plan(&pace).spin_until_ns, 256 * US);
+}
+
 // Whatever the guest does, one spin is bounded, and so is the share of spins that miss.
 static void never_spins_for_long(void **state)
 {
@@ -117,6 +137,7 @@ int main(void)
         cmocka_unit_test(plans_what_pays),
         cmocka_unit_test(forgets_what_was_long_ago),
         cmocka_unit_test(is_awake_in_time_when_sleeps_end_late),
+        cmocka_unit_test(spins_less_when_others_need_the_core),
         cmocka_unit_test(never_spins_for_long),
     };
     return cmocka_run_group_tests_name("ring pace", tests, NULL, NULL);

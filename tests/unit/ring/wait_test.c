@@ -76,7 +76,7 @@ static void wakes_an_idle_ring_without_a_notification(void **state)
     (void)state;
     for (uint32_t i = 0; i < 20; i++) {
         guest_wait_status(&guest, PV_RING_STATUS_IDLE);
-        sleep_ns(MS);
+        guest_wait_sleep(&guest);
         const uint32_t seqno = guest_put(&guest, COMMAND_CHECK, i, 64);
         assert_true(guest_submit(&guest));
         assert_int_equal(pv_ring_wait_seqno(guest.ring, seqno), PV_RING_WAIT_DONE);
@@ -231,8 +231,8 @@ static void a_smaller_number_does_not_release_the_ring(void **state)
         sleep_ns(2 * MS);
         assert_int_equal(guest_head(&guest), 0);
     }
-    // The thread sleeps and holds nothing.
-    assert_int_equal(atomic_load(&guest.sleeps), atomic_load(&guest.wakes));
+    guest_wait_gate(&guest, 5);
+    guest_wait_sleep(&guest); // and holds nothing
     pv_ring_submit_virtqueue_seqno(guest.ring, 5);
     guest_wait_head(&guest, 12);
 }
@@ -242,12 +242,12 @@ static void stop_releases_a_waiting_ring(void **state)
     (void)state;
     guest_put(&guest, COMMAND_WAIT, 5, 12);
     guest_submit_and_notify(&guest);
-    sleep_ns(2 * MS);
+    guest_wait_gate(&guest, 5);
+    guest_wait_sleep(&guest);
     pv_ring_stop(guest.ring);
     tear_down(NULL);
     assert_int_equal(atomic_load(&guest.waits_lost), 1);
     assert_int_equal(atomic_load(&guest.executed), 0);
-    set_up(NULL);
 }
 
 // The ring blocks for the context stream right behind what the context stream waits for: an
