@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -216,6 +217,58 @@ static void readers_never_see_freed_memory(void **state)
     pv_quiesce_destroy(race.domain);
 }
 
+// Waits for the readers that `synchronize` finds online.
+struct synchronizer {
+    struct pv_quiesce *domain;
+    struct pv_quiesce_reader reader;
+    _Atomic bool returned;
+    struct pv_thread thread;
+};
+
+static void synchronize(void *user)
+{
+    struct synchronizer *synchronizer = user;
+    pv_quiesce_synchronize(synchronizer->domain, &synchronizer->reader);
+    atomic_store(&synchronizer->returned, true);
+}
+
+static void synchronize_waits_for_other_readers(void **state)
+{
+    (void)state;
+    struct pv_quiesce *domain = create_domain();
+    struct pv_quiesce_reader offline = {0}, reader = {0};
+    pv_quiesce_add_reader(domain, &offline);
+    pv_quiesce_add_reader(domain, &reader);
+    pv_quiesce_synchronize(domain, NULL);
+    pv_quiesce_online(&reader);
+    pv_quiesce_synchronize(domain, &reader); // not for itself
+    assert_int_not_equal(atomic_load(&reader.seen), 0);
+
+    for (int with_checkpoint = 0; with_checkpoint < 2; with_checkpoint++) {
+        struct synchronizer synchronizer = {.domain = domain};
+        pv_quiesce_add_reader(domain, &synchronizer.reader);
+        pv_quiesce_online(&synchronizer.reader);
+        assert_true(
+            pv_thread_start(&synchronizer.thread, "synchronizer", synchronize, &synchronizer));
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        assert_false(atomic_load(&synchronizer.returned));
+        if (with_checkpoint) {
+            // It may not have begun: then the first checkpoint comes too early.
+            while (!atomic_load(&synchronizer.returned)) {
+                pv_quiesce_checkpoint(&reader);
+            }
+        } else {
+            pv_quiesce_offline(&reader);
+        }
+        pv_thread_join(&synchronizer.thread);
+        pv_quiesce_online(&reader);
+        pv_quiesce_remove_reader(&synchronizer.reader);
+    }
+    pv_quiesce_remove_reader(&offline);
+    pv_quiesce_remove_reader(&reader);
+    pv_quiesce_destroy(domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_leaves_delays_nobody),
         cmocka_unit_test(allows_retiring_from_a_release),
         cmocka_unit_test(readers_never_see_freed_memory),
+        cmocka_unit_test(synchronize_waits_for_other_readers),
     };
     return cmocka_run_group_tests_name("quiesce", tests, NULL, NULL);
 }
