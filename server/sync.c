@@ -13,13 +13,13 @@
 
 #define LOOK_AGAIN_NS UINT64_C(1000000000)
 
-struct wait;
+struct sync_wait;
 
 // One counter that a wait still lacks.
 struct watch {
     struct pv_sync *sync; // referenced; NULL: reached
     uint64_t value;
-    struct wait *wait;
+    struct sync_wait *wait;
     struct watch *previous, *next; // pv_sync.watches
 };
 
@@ -35,14 +35,14 @@ struct pv_sync {
 // The client gets the reading end of a pipe and not an eventfd: when the server or the worker
 // goes, the pipe hangs up and Mesa reports VK_ERROR_DEVICE_LOST instead of waiting for ever, and
 // when the client gives up, the writing end tells.
-struct wait {
+struct sync_wait {
     int read_fd, write_fd;
     uint64_t deadline_ns; // then the client has probably given up
     uint32_t missing;     // how many more must be reached; 0: satisfied
     bool answered;
     uint32_t count;
-    struct wait *previous, *next; // pv_syncs.waits
-    struct wait *next_satisfied;  // settle()
+    struct sync_wait *previous, *next; // pv_syncs.waits
+    struct sync_wait *next_satisfied;  // settle()
     struct watch watches[];
 };
 
@@ -50,7 +50,7 @@ struct pv_syncs {
     pthread_mutex_t mutex;
     // Guarded by mutex:
     struct pv_slots slots; // of struct pv_sync
-    struct wait *waits;
+    struct sync_wait *waits;
     uint32_t wait_count;
     uint32_t fence_count;
     uint32_t pair_count; // of waits and fences
@@ -120,7 +120,7 @@ static void end_watch(struct watch *watch)
     unref(sync);
 }
 
-static void begin_watch(struct watch *watch, struct wait *wait, struct pv_sync *sync,
+static void begin_watch(struct watch *watch, struct sync_wait *wait, struct pv_sync *sync,
                         uint64_t value)
 {
     *watch = (struct watch){.sync = sync, .value = value, .wait = wait, .next = sync->watches};
@@ -131,14 +131,14 @@ static void begin_watch(struct watch *watch, struct wait *wait, struct pv_sync *
     sync->refs++;
 }
 
-static void end_watches(struct wait *wait)
+static void end_watches(struct sync_wait *wait)
 {
     for (uint32_t i = 0; i < wait->count; i++) {
         end_watch(&wait->watches[i]);
     }
 }
 
-static void destroy_wait(struct pv_syncs *syncs, struct wait *wait)
+static void destroy_wait(struct pv_syncs *syncs, struct sync_wait *wait)
 {
     end_watches(wait);
     if (wait->previous) {
@@ -215,7 +215,7 @@ bool pv_syncs_read(struct pv_syncs *syncs, uint32_t id, uint64_t *value)
     return sync != NULL;
 }
 
-static void signal_wait(const struct wait *wait)
+static void signal_wait(const struct sync_wait *wait)
 {
     const uint64_t counter = 1; // what an eventfd would say
     // Fails only when the client has given up.
@@ -226,12 +226,12 @@ static void signal_wait(const struct wait *wait)
 // Sets a counter and ends the watches that it satisfies.
 static void set_value(struct pv_syncs *syncs, struct pv_sync *sync, uint64_t value)
 {
-    struct wait *satisfied = NULL;
+    struct sync_wait *satisfied = NULL;
     sync->value = value;
     sync->refs++; // end_watch() must not be the last
     for (struct watch *watch = sync->watches, *next; watch; watch = next) {
         next = watch->next;
-        struct wait *wait = watch->wait;
+        struct sync_wait *wait = watch->wait;
         if (value < watch->value) {
             continue;
         }
@@ -243,7 +243,7 @@ static void set_value(struct pv_syncs *syncs, struct pv_sync *sync, uint64_t val
     }
     unref(sync);
     while (satisfied) {
-        struct wait *wait = satisfied;
+        struct sync_wait *wait = satisfied;
         satisfied = wait->next_satisfied;
         signal_wait(wait);
         if (wait->answered) {
@@ -364,7 +364,7 @@ static bool is_satisfied(const struct pv_syncs *syncs, bool any, const uint32_t 
 static void drop_given_up(struct pv_syncs *syncs, uint64_t until_ns)
 {
     uint64_t earliest = UINT64_MAX;
-    for (struct wait *wait = syncs->waits, *next; wait; wait = next) {
+    for (struct sync_wait *wait = syncs->waits, *next; wait; wait = next) {
         next = wait->next;
         if (wait->deadline_ns <= until_ns) {
             struct pollfd reader = {.fd = wait->write_fd};
@@ -384,7 +384,8 @@ static void drop_given_up(struct pv_syncs *syncs, uint64_t until_ns)
 }
 
 static enum pv_syncs_error begin_wait(struct pv_syncs *syncs, bool any, uint32_t timeout_ms,
-                                      const uint32_t *pairs, uint32_t count, struct wait **result)
+                                      const uint32_t *pairs, uint32_t count,
+                                      struct sync_wait **result)
 {
     if (syncs->wait_count >= PV_SYNC_WAIT_LIMIT) {
         drop_given_up(syncs, UINT64_MAX);
@@ -393,7 +394,7 @@ static enum pv_syncs_error begin_wait(struct pv_syncs *syncs, bool any, uint32_t
         return PV_SYNCS_TOO_MANY;
     }
     int fds[2];
-    struct wait *wait = calloc(1, sizeof(*wait) + (size_t)count * sizeof(wait->watches[0]));
+    struct sync_wait *wait = calloc(1, sizeof(*wait) + (size_t)count * sizeof(wait->watches[0]));
     if (!wait || !pv_server_os_pipe(fds)) {
         free(wait);
         return PV_SYNCS_NO_MEMORY;
@@ -443,7 +444,7 @@ static enum pv_syncs_error answer_wait(struct pv_syncs *syncs, bool any, uint32_
         answer->fd = syncs->never_fds[0];
         return PV_SYNCS_OK;
     }
-    struct wait *wait = NULL;
+    struct sync_wait *wait = NULL;
     error = begin_wait(syncs, any, timeout_ms, pairs, count, &wait);
     if (!error) {
         answer->fd = wait->read_fd;
@@ -465,7 +466,7 @@ enum pv_syncs_error pv_syncs_wait(struct pv_syncs *syncs, bool any, uint32_t tim
 
 void pv_syncs_answered(struct pv_syncs *syncs, struct pv_sync_answer *answer)
 {
-    struct wait *wait = answer->wait;
+    struct sync_wait *wait = answer->wait;
     *answer = (struct pv_sync_answer){.fd = -1};
     if (!wait) {
         return;

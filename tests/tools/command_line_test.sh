@@ -2,7 +2,7 @@
 # The command line of pv-venus, in TAP. Argument: the binary, with the fake renderer in it.
 set -u
 
-pv=$1
+pv=$(readlink -f "$1")
 dir=$(mktemp -d /tmp/pv-command-line-XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/runtime" "$dir/bin"
@@ -29,7 +29,7 @@ result() # STATUS NAME
 # Every process of the binary: servers, workers and ourselves.
 processes()
 {
-    ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -- "-> $(readlink -f "$pv")\$"
+    ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -- "-> $pv\$"
 }
 
 # Nothing of a run is left: no process, no directory. Waits for it, because a server whose parent
