@@ -30,6 +30,8 @@ class Type:
     extends: list = field(default_factory=list)  # names of root structures
     object_type: str = ''  # VK_OBJECT_TYPE_..., for handles
     dispatchable: bool = False
+    allow_duplicate: bool = False  # may stand several times in one pNext chain
+    values: str = ''  # name in Registry.enums of the values of an enum or of the bits of a bitmask
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Member:
     dims: list  # fixed array dimensions, as text
     length: list  # 'len', one entry a pointer level; [] when it points to one thing
     optional: bool
+    elements_optional: bool  # what an array holds may be NULL, too
     noautovalidity: bool
     selector: str  # the sibling that selects a union's member
     selection: list  # for members of unions: the selector values
@@ -71,6 +74,8 @@ class Registry:
     def __init__(self, vk_xml, own_xml, commands_csv, extensions_csv):
         self.types = {}
         self.enum_values = {}
+        self.enums = {}  # enumeration -> {name: value}, without aliases
+        self.wide_enums = set()  # of 64 bits
         self.constants = {}
         self._aliases = {}
         self._command_elements = {}
@@ -127,27 +132,39 @@ class Registry:
 
     def _collect_enums(self, root):
         for enums in root.findall('enums'):
+            if enums.get('bitwidth') == '64':
+                self.wide_enums.add(enums.get('name'))
             for enum in enums.findall('enum'):
-                if enum.get('value') is None or not self._in_vulkan(enum):
+                if not self._in_vulkan(enum) or enum.get('alias'):
                     continue
                 if enums.get('name') in ('API Constants', None):
                     self.constants[enum.get('name')] = enum.get('value')
-                elif enum.get('value').lstrip('-').isdigit():
-                    self.enum_values[enum.get('name')] = int(enum.get('value'))
+                else:
+                    self._add_value(enums.get('name'), enum.get('name'), self._value(enum))
         for owner in list(root.findall('feature')) + list(root.findall('extensions/extension')):
             for enum in owner.iter('enum'):
                 if enum.get('offset') is not None and self._in_vulkan(enum):
                     number = int(enum.get('extnumber', owner.get('number', '0')))
                     value = 1000000000 + (number - 1) * 1000 + int(enum.get('offset'))
                     sign = -1 if enum.get('dir') == '-' else 1
-                    self.enum_values[enum.get('name')] = sign * value
-                elif enum.get('extends') and enum.get('value', '').isdigit():
-                    self.enum_values[enum.get('name')] = int(enum.get('value'))
+                    self._add_value(enum.get('extends'), enum.get('name'), sign * value)
+                elif enum.get('extends') and not enum.get('alias') and self._in_vulkan(enum):
+                    self._add_value(enum.get('extends'), enum.get('name'), self._value(enum))
                 elif enum.get('value') is not None and enum.get('name').endswith('_SPEC_VERSION'):
                     if owner.get('name') in self.extensions and enum.get('value').isdigit():
                         extension = self.extensions[owner.get('name')]
                         extension.spec_version = min(extension.spec_version,
                                                      int(enum.get('value')))
+
+    @staticmethod
+    def _value(enum):
+        if enum.get('bitpos') is not None:
+            return 1 << int(enum.get('bitpos'))
+        return int(enum.get('value'), 0)
+
+    def _add_value(self, enumeration, name, value):
+        self.enum_values[name] = value
+        self.enums.setdefault(enumeration, {})[name] = value
 
     def _read_required(self, roots):
         """Names of the types and commands that Venus's versions and extensions bring."""
@@ -206,10 +223,12 @@ class Registry:
                     self.types[name] = Type(name, 'primitive', PRIMITIVES[target])
             elif category == 'bitmask':
                 self.types[name] = Type(name, 'primitive',
-                                        8 if element.findtext('type') == 'VkFlags64' else 4)
+                                        8 if element.findtext('type') == 'VkFlags64' else 4,
+                                        values=element.get('bitvalues') or
+                                        element.get('requires') or '')
             elif category == 'enum':
-                self.types[name] = Type(name, 'enum', 8 if name.endswith('FlagBits2') or
-                                        name.endswith('FlagBits2KHR') else 4)
+                self.types[name] = Type(name, 'enum', 8 if name in self.wide_enums else 4,
+                                        values=name)
             elif category == 'handle':
                 self.types[name] = Type(name, 'handle', 8, object_type=element.get('objtypeenum'),
                                         dispatchable='NON_DISPATCHABLE' not in
@@ -218,6 +237,7 @@ class Registry:
                 type_ = Type(name, category)
                 extends = element.get('structextends')
                 type_.extends = extends.split(',') if extends else []
+                type_.allow_duplicate = element.get('allowduplicate') == 'true'
                 self.types[name] = type_
                 aggregates.append((type_, element))
         for type_, element in aggregates:
@@ -246,6 +266,7 @@ class Registry:
         after = ''.join(t for t in self._text_after(element, name_element))
         dims = re.findall(r'\[([^\]]+)\]', after)
         length = element.get('altlen') or element.get('len') or ''
+        optional = element.get('optional', '').split(',')
         declaration = before.strip() + ' ' + name_element.text + \
             ''.join(f'[{d}]' for d in dims)
         return Member(
@@ -255,7 +276,8 @@ class Registry:
             const='const' in (element.text or ''),
             dims=dims,
             length=length.split(',') if length else [],
-            optional=element.get('optional', '').split(',')[0] == 'true',
+            optional=optional[0] == 'true',
+            elements_optional=optional[-1] == 'true',
             noautovalidity=element.get('noautovalidity') == 'true',
             selector=element.get('selector') or '',
             selection=(element.get('selection') or '').split(',') if element.get('selection')
