@@ -8,8 +8,8 @@
 //
 // What it checks on its own and reports through mock_vk_errors(): handles that are unknown, dead
 // or of the wrong type; destroying twice; destroying a parent before its children; fences reset
-// or destroyed while a submission will signal them; memory freed while mapped and imported host
-// pointers that are misaligned.
+// or destroyed while a submission will signal them; two threads in one queue; imported
+// host pointers that are misaligned, or gone before their memory.
 #ifndef MOCK_VK_H
 #define MOCK_VK_H
 

@@ -45,6 +45,7 @@ struct mock_object {
     VkObjectType type;
     uint64_t parent;
     bool alive;
+    bool busy; // queues: a thread is inside
     // What an implementation remembers; freed with `free_data` or free() at destroy and reset.
     void *data;
     void (*free_data)(void *data);

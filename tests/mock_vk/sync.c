@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -360,6 +361,34 @@ static VkResult enqueue(const struct mock_submission *submission)
     return VK_SUCCESS;
 }
 
+// Queues are externally synchronised: two threads inside one are an error.
+static void enter_queue(VkQueue queue)
+{
+    bool busy = false;
+    pthread_mutex_lock(&mock.lock);
+    struct mock_object *object = mock_find(MOCK_HANDLE(queue), VK_OBJECT_TYPE_QUEUE);
+    if (object) {
+        busy = object->busy;
+        object->busy = true;
+    }
+    pthread_mutex_unlock(&mock.lock);
+    if (busy) {
+        mock_error("two threads use a queue at once");
+    }
+    sched_yield(); // gives the other one its chance
+}
+
+static VkResult leave_queue(VkQueue queue, VkResult result)
+{
+    pthread_mutex_lock(&mock.lock);
+    struct mock_object *object = mock_find(MOCK_HANDLE(queue), VK_OBJECT_TYPE_QUEUE);
+    if (object) {
+        object->busy = false;
+    }
+    pthread_mutex_unlock(&mock.lock);
+    return result;
+}
+
 static void wait_on(VkSemaphore semaphore)
 {
     mock_use(MOCK_HANDLE(semaphore), VK_OBJECT_TYPE_SEMAPHORE, false, "vkQueueSubmit");
@@ -390,11 +419,11 @@ static void use_command_buffer(VkCommandBuffer buffer)
 VkResult impl_vkQueueSubmit(VkQueue queue, uint32_t submitCount, const VkSubmitInfo *pSubmits,
                             VkFence fence)
 {
-    (void)queue;
     struct mock_submission submission = {.fence = fence};
     if (is_lost()) {
         return VK_ERROR_DEVICE_LOST;
     }
+    enter_queue(queue);
     for (uint32_t i = 0; i < submitCount; i++) {
         const VkSubmitInfo *info = &pSubmits[i];
         const VkTimelineSemaphoreSubmitInfo *timeline =
@@ -411,17 +440,17 @@ VkResult impl_vkQueueSubmit(VkQueue queue, uint32_t submitCount, const VkSubmitI
                       has_value ? timeline->pSignalSemaphoreValues[j] : 0);
         }
     }
-    return enqueue(&submission);
+    return leave_queue(queue, enqueue(&submission));
 }
 
 VkResult impl_vkQueueSubmit2(VkQueue queue, uint32_t submitCount, const VkSubmitInfo2 *pSubmits,
                              VkFence fence)
 {
-    (void)queue;
     struct mock_submission submission = {.fence = fence};
     if (is_lost()) {
         return VK_ERROR_DEVICE_LOST;
     }
+    enter_queue(queue);
     for (uint32_t i = 0; i < submitCount; i++) {
         const VkSubmitInfo2 *info = &pSubmits[i];
         for (uint32_t j = 0; j < info->waitSemaphoreInfoCount; j++) {
@@ -435,17 +464,17 @@ VkResult impl_vkQueueSubmit2(VkQueue queue, uint32_t submitCount, const VkSubmit
                       info->pSignalSemaphoreInfos[j].value);
         }
     }
-    return enqueue(&submission);
+    return leave_queue(queue, enqueue(&submission));
 }
 
 VkResult impl_vkQueueBindSparse(VkQueue queue, uint32_t bindInfoCount,
                                 const VkBindSparseInfo *pBindInfo, VkFence fence)
 {
-    (void)queue;
     struct mock_submission submission = {.fence = fence};
     if (is_lost()) {
         return VK_ERROR_DEVICE_LOST;
     }
+    enter_queue(queue);
     for (uint32_t i = 0; i < bindInfoCount; i++) {
         const VkBindSparseInfo *info = &pBindInfo[i];
         const VkTimelineSemaphoreSubmitInfo *timeline =
@@ -459,7 +488,7 @@ VkResult impl_vkQueueBindSparse(VkQueue queue, uint32_t bindInfoCount,
                       has_value ? timeline->pSignalSemaphoreValues[j] : 0);
         }
     }
-    return enqueue(&submission);
+    return leave_queue(queue, enqueue(&submission));
 }
 
 static bool nothing_held(const void *what)

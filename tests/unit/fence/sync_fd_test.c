@@ -12,6 +12,7 @@ struct fixture {
     struct mock_device mock;
     struct pv_host_queue queue;
     struct pv_fence_pool *pool;
+    bool unlocked; // a submission came without the lock
 };
 
 static void open_fixture(struct fixture *fixture)
@@ -153,6 +154,31 @@ static void consumes_a_signal_that_is_still_pending(void **state)
     close_fixture(&fixture);
 }
 
+static void note_lock(void *user, void *const *args)
+{
+    (void)args;
+    struct fixture *fixture = user;
+    if (pthread_mutex_trylock(&fixture->queue.lock) == 0) {
+        fixture->unlocked = true;
+        pthread_mutex_unlock(&fixture->queue.lock);
+    }
+}
+
+static void holds_the_lock_of_the_queue(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_fixture(&fixture);
+    fixture.unlocked = false;
+    const VkSemaphore semaphore = create_semaphore(&fixture);
+    mock_vk_set_hook("vkQueueSubmit", note_lock, &fixture);
+    assert_int_equal(pv_sync_fd_signal_semaphore(&fixture.queue, semaphore), VK_SUCCESS);
+    assert_int_equal(pv_sync_fd_consume_semaphore(&fixture.queue, semaphore), VK_SUCCESS);
+    assert_false(fixture.unlocked);
+    fixture.mock.vk.vkDestroySemaphore(fixture.mock.handle, semaphore, NULL);
+    close_fixture(&fixture);
+}
+
 static void passes_on_the_loss_of_the_device(void **state)
 {
     (void)state;
@@ -253,6 +279,7 @@ int main(void)
         cmocka_unit_test(reports_what_the_driver_refuses),
         cmocka_unit_test(signals_a_semaphore_once),
         cmocka_unit_test(consumes_a_signal_that_is_still_pending),
+        cmocka_unit_test(holds_the_lock_of_the_queue),
         cmocka_unit_test(passes_on_the_loss_of_the_device),
         cmocka_unit_test(resets_a_signaled_fence_in_place),
         cmocka_unit_test(replaces_a_fence_that_is_still_in_use),

@@ -231,6 +231,50 @@ static void insert_many(void *user)
     }
 }
 
+static void await_callback(struct fixture *fixture)
+{
+    const uint64_t deadline_ns = pv_os_now_ns() + patience_ns;
+    while (atomic_load(&fixture->inside) == 0) {
+        assert_true(pv_os_now_ns() < deadline_ns);
+        usleep(100);
+    }
+}
+
+static void lets_the_waiter_finish_its_callback(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    fixture->slow_us = 50000;
+    mock_vk_hold();
+    insert(fixture, 0, 1);
+    mock_vk_release(UINT32_MAX);
+    await_callback(fixture);
+    insert(fixture, 1, 1); // done at once, and yet not retired beside the other
+    await_retired(fixture, 2);
+    assert_retired_in_order(fixture, 2);
+    close_fixture(fixture);
+}
+
+static void insert_one(void *user)
+{
+    insert(user, 0, 1);
+}
+
+static void takes_over_after_an_inserting_thread(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    struct pv_thread thread = {0};
+    fixture->slow_us = 50000;
+    assert_true(pv_thread_start(&thread, "insert", insert_one, fixture));
+    await_callback(fixture); // on that thread
+    insert(fixture, 1, 1);
+    pv_thread_join(&thread);
+    await_retired(fixture, 2);
+    assert_retired_in_order(fixture, 2);
+    close_fixture(fixture);
+}
+
 static void retires_each_once_when_threads_insert(void **state)
 {
     (void)state;
@@ -314,7 +358,11 @@ static void retires_when_waiting_fails(void **state)
     insert(fixture, 0, 1);
     await_retired(fixture, 1);
     assert_int_equal(atomic_load(&fixture->log_lines), 1);
-    close_fixture(fixture); // the fence that is still in use was not destroyed early
+    // The fence that is still in use is neither reset for the next nor destroyed early.
+    insert(fixture, 1, 1);
+    mock_vk_release(UINT32_MAX);
+    await_retired(fixture, 2);
+    close_fixture(fixture);
 }
 
 static void retires_everything_when_the_device_is_lost(void **state)
@@ -429,6 +477,8 @@ int main(void)
         cmocka_unit_test(takes_its_place_before_insert_returns),
         cmocka_unit_test(waits_longer_than_one_slice),
         cmocka_unit_test(keeps_the_order_of_late_and_early_fences),
+        cmocka_unit_test(lets_the_waiter_finish_its_callback),
+        cmocka_unit_test(takes_over_after_an_inserting_thread),
         cmocka_unit_test(retires_each_once_when_threads_insert),
         cmocka_unit_test(reuses_its_fences),
         cmocka_unit_test(retires_after_a_failed_submission),
