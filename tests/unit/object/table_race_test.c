@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +107,7 @@ static void churn(void *user)
     struct worker *worker = user;
     struct shared *shared = worker->shared;
     pv_quiesce_online(&worker->reader);
-    for (int i = 0; i < 60000; i++) {
+    for (int i = 0; i < 30000; i++) {
         const uint64_t id = (1 + next_random(worker) % 300) * 61; // 72 pages
         struct pv_object *found = pv_object_table_lookup(shared->table, id);
         if (!found) {
@@ -138,6 +139,8 @@ static void lookups_race_insertions_and_removals(void **state)
     shared_finish(&shared);
 }
 
+#define REMOVALS 5000
+
 // All threads remove the same object; the first thread supplies new ones.
 static void remove_shared_object(void *user)
 {
@@ -155,12 +158,14 @@ static void remove_shared_object(void *user)
                 release_all(shared->table, list);
             }
         } else if (supplies) {
-            if (id == 20000) {
+            if (id == REMOVALS) {
                 atomic_store(&shared->stop, true);
             } else {
                 pv_object_table_insert(shared->table, make(id + 1), NULL);
                 atomic_store(&shared->next_id, id + 1);
             }
+        } else {
+            sched_yield();
         }
         pv_quiesce_checkpoint(&worker->reader);
     }
@@ -175,7 +180,7 @@ static void an_object_is_removed_once(void **state)
     shared_init(&shared);
     workers_run(&shared, workers, remove_shared_object);
     workers_join(workers);
-    assert_int_equal(atomic_load(&shared.wins), 20000 - 1);
+    assert_int_equal(atomic_load(&shared.wins), REMOVALS - 1);
     assert_int_equal(pv_object_table_count(shared.table), 0);
     shared_finish(&shared);
 }
@@ -185,9 +190,17 @@ static void insert_children(void *user)
 {
     struct worker *worker = user;
     struct shared *shared = worker->shared;
+    uint64_t last_id = 0, children = 0;
     pv_quiesce_online(&worker->reader);
     while (!atomic_load(&shared->stop)) {
         const uint64_t parent_id = atomic_load(&shared->parent_id);
+        // A main thread that gets no time must not meet a million children.
+        children = parent_id == last_id ? children + 1 : 0;
+        last_id = parent_id;
+        if (children > 50) {
+            sched_yield();
+            continue;
+        }
         struct pv_object *parent = pv_object_table_lookup(shared->table, parent_id);
         if (parent) {
             struct pv_object *child = make(atomic_fetch_add(&shared->next_id, 1));
@@ -211,13 +224,14 @@ static void no_child_outlives_its_parent(void **state)
     struct worker workers[THREADS];
     shared_init(&shared);
     workers_run(&shared, workers, insert_children);
-    for (uint64_t i = 0; i < 2000; i++) {
+    for (uint64_t i = 0; i < 1000; i++) {
         const uint64_t parent_id = (UINT64_C(1) << 40) + i;
         struct pv_object *parent = make(parent_id);
         assert_int_equal(pv_object_table_insert(shared.table, parent, NULL), PV_INSERT_OK);
         const uint64_t before = atomic_load(&shared.next_id);
         atomic_store(&shared.parent_id, parent_id);
         while (atomic_load(&shared.next_id) == before) { // somebody has begun
+            sched_yield();
         }
         struct pv_object *list = pv_object_table_remove(shared.table, parent);
         assert_non_null(list);
