@@ -157,11 +157,11 @@ static void describe(const struct pv_memory_facts *facts, const struct pv_blob_p
 void pv_blob_choose(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
                     struct pv_blob_choice *choice)
 {
-    const uint32_t count = facts->properties.memoryTypeCount;
-    *choice = (struct pv_blob_choice){
-        .type_count = count < VK_MAX_MEMORY_TYPES ? count : VK_MAX_MEMORY_TYPES};
+    const uint32_t known = facts->properties.memoryTypeCount;
+    const uint32_t count = known < VK_MAX_MEMORY_TYPES ? known : VK_MAX_MEMORY_TYPES;
+    *choice = (struct pv_blob_choice){.type_count = count};
     uint32_t visible_types = 0;
-    for (uint32_t i = 0; i < choice->type_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const VkMemoryPropertyFlags flags = facts->properties.memoryTypes[i].propertyFlags;
         if (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
             visible_types |= 1u << i;
