@@ -337,40 +337,43 @@ static bool step(struct pv_server *server, bool listens, int timeout_ms)
     return !fixed[0].revents && !fixed[1].revents;
 }
 
+// Removes the clients that have been served, after waiting for the first of them.
+static void reap_clients(struct pv_server *server, int timeout_ms)
+{
+    const size_t count = server->served_count;
+    for (size_t i = 0; i < count; i++) {
+        server->polled[i] = (struct pollfd){.fd = server->served[i].done_fd, .events = POLLIN};
+    }
+    if (poll(server->polled, (nfds_t)count, timeout_ms) <= 0) {
+        return;
+    }
+    for (size_t i = count; i-- > 0;) {
+        if (server->polled[i].revents) {
+            remove_client(server, i);
+        }
+    }
+}
+
 // Ends all clients. false: threads remain.
 static bool end_clients(struct pv_server *server)
 {
-    close_fd(&server->stop[1]);
     const uint64_t begun_ns = pv_server_os_now_ns();
-    bool forced = false;
+    close_fd(&server->stop[1]);
+    for (int waited_ms = 0; server->served_count > 0 && waited_ms < server->stop_timeout_ms;
+         waited_ms = (int)((pv_server_os_now_ns() - begun_ns) / 1000000u)) {
+        reap_clients(server, server->stop_timeout_ms - waited_ms);
+    }
+    if (server->served_count > 0 && !server->isolation->kill) {
+        pv_server_log(&server->env.client.log, PV_LOG_ERROR,
+                      "%zu clients do not end, most likely in the Vulkan driver",
+                      server->served_count);
+        return false;
+    }
+    for (size_t i = 0; i < server->served_count; i++) {
+        server->isolation->kill(&server->env, &server->served[i]);
+    }
     while (server->served_count > 0) {
-        const uint64_t waited_ms = (pv_server_os_now_ns() - begun_ns) / 1000000u;
-        if (waited_ms < (uint64_t)server->stop_timeout_ms) {
-            // The wake pipe stays readable, so only the clients are watched.
-            struct pollfd *polled = server->polled;
-            const size_t count = server->served_count;
-            for (size_t i = 0; i < count; i++) {
-                polled[i] = (struct pollfd){.fd = server->served[i].done_fd, .events = POLLIN};
-            }
-            poll(polled, (nfds_t)count, server->stop_timeout_ms - (int)waited_ms);
-            for (size_t i = count; i-- > 0;) {
-                if (polled[i].revents) {
-                    remove_client(server, i);
-                }
-            }
-        } else if (server->isolation->kill && !forced) {
-            forced = true;
-            for (size_t i = 0; i < server->served_count; i++) {
-                server->isolation->kill(&server->env, &server->served[i]);
-            }
-        } else if (server->isolation->kill) {
-            remove_client(server, server->served_count - 1);
-        } else {
-            pv_server_log(&server->env.client.log, PV_LOG_ERROR,
-                          "%zu clients do not end, most likely in the Vulkan driver",
-                          server->served_count);
-            return false;
-        }
+        remove_client(server, server->served_count - 1);
     }
     return true;
 }
