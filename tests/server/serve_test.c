@@ -90,6 +90,8 @@ static int set_up(void **state, bool in_process)
     }
     close(ready[1]);
     const bool started = read(ready[0], &byte, 1) == 1;
+    while (read(ready[0], &byte, 1) > 0) { // until the server has closed its end
+    }
     close(ready[0]);
     *state = fixture;
     return started ? 0 : -1;
