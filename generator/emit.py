@@ -101,8 +101,7 @@ class Model:
                 p.type.category == 'handle' and p.type.name not in ('VkPhysicalDevice',)]
 
     def _kind(self, command):
-        if re.match(r'vkDestroy', command.name) and len(command.params) == 3 and \
-                self.words[command.name] == 'forward':
+        if self.destroys(command) and self.words[command.name] == 'forward':
             return 'destroy'
         created = self.created(command)
         if created and self.words[command.name] == 'forward':
@@ -110,6 +109,12 @@ class Model:
                 sys.exit(f'policy.toml: {command.name} creates several objects: custom')
             return 'create'
         return 'call'
+
+    @staticmethod
+    def destroys(command):
+        """vkDestroyX(device, x, pAllocator)"""
+        return re.match(r'vkDestroy', command.name) and len(command.params) == 3 and \
+            command.params[0].type.name == 'VkDevice'
 
     def arguments(self, command):
         return ', '.join(f'cmd.{p.name}' for p in command.params)
@@ -251,6 +256,26 @@ class Model:
         return tables
 
 
+def indent(text):
+    """Lays C out by its braces, so that templates need not care."""
+    lines = []
+    depth = parentheses = 0
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped:
+            if depth == 0 and lines and lines[-1]:
+                lines.append('')
+            continue
+        level = depth - (len(stripped) - len(stripped.lstrip('}')))
+        if re.fullmatch(r'(case .*|default|\w+):', stripped):
+            level -= 1
+        keep = stripped.startswith('#') or parentheses > 0
+        lines.append(line.rstrip() if keep else '    ' * level + stripped)
+        depth += stripped.count('{') - stripped.count('}')
+        parentheses += stripped.count('(') - stripped.count(')')
+    return '\n'.join(lines) + '\n'
+
+
 def main():
     parser = argparse.ArgumentParser(description='Prints the generated C.')
     parser.add_argument('--vk-xml', required=True)
@@ -276,7 +301,7 @@ def main():
         chain_roots=model.chain_roots(), chain_types=chain_types,
         chain_index={t.name: i for i, t in enumerate(chain_types)},
         wire_selected=model.selected, fields=model.fields, request_steps=model.request_steps,
-        reply_steps=model.reply_steps, created=model.created, arguments=model.arguments,
+        reply_steps=model.reply_steps, destroys=model.destroys, created=model.created, arguments=model.arguments,
         scope=model.call_scope, functions=model.functions(), version=version,
         command_count=max(registry.command_names) + 1,
         extensions=sorted((e for e in registry.extensions.values()
@@ -287,8 +312,7 @@ def main():
         commands = [c for c in model.commands
                     if part is None or model.scope(c) in PARTS[part]]
         text = environment.get_template(template).render(commands=commands, part=part)
-        text = re.sub(r'\n{3,}', '\n\n', text)
-        (pathlib.Path(options.output) / name).write_text(text)
+        (pathlib.Path(options.output) / name).write_text(indent(text))
 
 
 if __name__ == '__main__':
