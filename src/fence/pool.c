@@ -10,6 +10,9 @@
 // Abandoned fences looked at in one acquire: keeps it cheap when a queue hangs.
 #define ABANDONED_CHECKS 4
 
+// A guest can abandon fences that nothing will ever signal; this many, and no further one is made.
+#define ABANDONED_LIMIT 16384
+
 // Fences kept for reuse; more are destroyed when they come back.
 #define IDLE_LIMIT 64
 
@@ -101,8 +104,12 @@ VkResult pv_fence_pool_acquire(struct pv_fence_pool *pool, VkFence *fence)
     if (!found && pool->idle.count > 0) {
         found = pool->idle.fences[--pool->idle.count];
     }
+    const bool exhausted = pool->abandoned.count >= ABANDONED_LIMIT;
     pthread_mutex_unlock(&pool->lock);
 
+    if (exhausted && !found) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
     if (found) {
         const VkResult result = pool->vk->vkResetFences(pool->device, 1, &found);
         if (result != VK_SUCCESS) {

@@ -1,6 +1,8 @@
 // SYNC_FD payload operations as empty batches and fence swaps.
 #include "fence/sync_fd.h"
 
+#include <stdbool.h>
+
 static VkResult submit_empty(struct pv_host_queue *queue, const VkSubmitInfo *info)
 {
     pthread_mutex_lock(&queue->lock);
@@ -31,21 +33,34 @@ VkResult pv_sync_fd_consume_semaphore(struct pv_host_queue *queue, VkSemaphore s
                                });
 }
 
+// The guest may destroy or reset the fence on another ring meanwhile: whoever takes a handle out of
+// the object owns it.
+typedef uint64_t __attribute__((may_alias)) handle_word;
+_Static_assert(sizeof(VkFence) == sizeof(handle_word), "fences are handles of 64 bits");
+
 VkResult pv_sync_fd_reset_fence(struct pv_fence_pool *pool, VkDevice device,
                                 const struct pv_device_functions *vk, VkFence *fence)
 {
-    const VkResult status = vk->vkGetFenceStatus(device, *fence);
+    handle_word *word = (handle_word *)fence;
+    uint64_t old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+    const VkFence present = (VkFence)(uintptr_t)old;
+    const VkResult status = present ? vk->vkGetFenceStatus(device, present) : VK_NOT_READY;
     if (status == VK_SUCCESS) {
-        return vk->vkResetFences(device, 1, fence);
+        return vk->vkResetFences(device, 1, &present);
     }
-    if (status != VK_NOT_READY) {
+    if (status != VK_NOT_READY || !present) {
         return status;
     }
     VkFence fresh = VK_NULL_HANDLE;
     const VkResult result = pv_fence_pool_acquire(pool, &fresh);
-    if (result == VK_SUCCESS) {
-        pv_fence_pool_abandon(pool, *fence);
-        *fence = fresh;
+    if (result != VK_SUCCESS) {
+        return result;
     }
-    return result;
+    if (__atomic_compare_exchange_n(word, &old, (uint64_t)(uintptr_t)fresh, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+        pv_fence_pool_abandon(pool, present);
+    } else {
+        pv_fence_pool_recycle(pool, fresh);
+    }
+    return VK_SUCCESS;
 }

@@ -20,8 +20,8 @@ VkResult pv_sync_fd_consume_semaphore(struct pv_host_queue *queue, VkSemaphore s
 
 // vkResetFenceResourceMESA: leaves an unsignalled fence in `*fence`, without blocking. A fence
 // that a submission may still signal cannot be reset; it is replaced by another one and goes to
-// the pool, so the caller must store the new handle. `*fence` is unchanged on failure.
-// Thread-safety: one call at a time per fence, as for vkResetFences.
+// the pool. `*fence` is exchanged atomically, and left alone when somebody else has changed it
+// meanwhile; it is unchanged on failure. Thread-safety: as for vkResetFences.
 VkResult pv_sync_fd_reset_fence(struct pv_fence_pool *pool, VkDevice device,
                                 const struct pv_device_functions *vk, VkFence *fence);
 
