@@ -21,6 +21,7 @@ struct pv_context *pv_context_create_with(struct pv_host *host, const struct pv_
              params->name ? params->name : "guest");
     context->params.name = context->name_storage;
     pthread_mutex_init(&context->lock, NULL);
+    pthread_mutex_init(&context->fence_lock, NULL);
     pv_cpu_timeline_init(&context->cpu_timeline, params->fence_retired, params->user);
     context->quiesce = pv_quiesce_create();
     context->monitor = pv_monitor_create();
@@ -59,6 +60,7 @@ void pv_context_destroy(struct pv_context *context)
     pv_object_table_destroy(context->objects);
     pv_quiesce_destroy(context->quiesce);
     pv_cpu_timeline_finish(&context->cpu_timeline);
+    pthread_mutex_destroy(&context->fence_lock);
     pthread_mutex_destroy(&context->lock);
     free(context);
 }
@@ -415,24 +417,21 @@ bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx, uint
                context->params.name, ring_idx);
         return false;
     }
-    if (ring_idx > 0 && !pv_context_has_failed(context)) {
-        // The lock keeps the queue alive: unbinding takes it.
-        pthread_mutex_lock(&context->lock);
-        struct pv_queue *queue = context->queues[ring_idx];
-        const bool inserted = queue && pv_queue_timeline_insert(queue->timeline, fence_id);
-        pthread_mutex_unlock(&context->lock);
-        if (inserted) {
-            return true;
-        }
+    if (ring_idx == 0) {
+        pv_cpu_timeline_insert(&context->cpu_timeline, fence_id);
+        return true;
     }
-    if (context->params.fence_retired) {
-        if (ring_idx == 0) {
-            pv_cpu_timeline_insert(&context->cpu_timeline, fence_id);
-        } else {
-            context->params.fence_retired(context->params.user, ring_idx, fence_id);
-        }
+    // Also when the context has failed: what is pending on the queue retires first.
+    bool inserted = true;
+    pthread_mutex_lock(&context->fence_lock);
+    struct pv_queue *queue = context->queues[ring_idx];
+    if (queue) {
+        inserted = pv_queue_timeline_insert(queue->timeline, fence_id);
+    } else if (context->params.fence_retired) {
+        context->params.fence_retired(context->params.user, ring_idx, fence_id);
     }
-    return true;
+    pthread_mutex_unlock(&context->fence_lock);
+    return inserted;
 }
 
 void pv_context_get_stats(const struct pv_context *constant, struct pv_context_stats *stats)

@@ -1,9 +1,10 @@
 // One guest context: its objects, resources, rings and timelines, and its end. Implements
 // pv/context.h, pv/fence.h and pv_context_create_blob().
 //
-// Locks, outermost first: `lock` (rings, resources, queues' ring_idx), then a host queue's, then
-// those inside object table, rings and timelines. No lock is held while a ring thread is joined,
-// while bytes are executed, or around callbacks.
+// Locks, outermost first: `fence_lock` (queues' ring_idx, the order of fences), `lock` (rings,
+// resources, the instance), a host queue's, then those inside object table, rings and timelines.
+// None is held while a ring thread is joined or bytes are executed, and only `fence_lock` around
+// callbacks.
 #ifndef PV_CONTEXT_CONTEXT_H
 #define PV_CONTEXT_CONTEXT_H
 
@@ -47,7 +48,7 @@ struct pv_context {
 
     struct pv_quiesce *quiesce;
     struct pv_object_table *objects;
-    struct pv_instance *instance; // NULL before vkCreateInstance; set once per instance life
+    struct pv_instance *instance; // NULL before vkCreateInstance; changed under `lock`
     struct pv_stream stream;      // the context stream
     struct pv_cpu_timeline cpu_timeline;
     struct pv_monitor *monitor;
@@ -57,8 +58,12 @@ struct pv_context {
     uint32_t ring_count;
     struct pv_resource **resources; // attached, sorted by id, one reference each
     uint32_t resource_count, resource_capacity;
-    struct pv_queue *queues[PV_TIMELINE_COUNT]; // by ring_idx; 0 is never bound
     struct pv_stream_counters retired_counters; // of streams that are gone
+
+    // Held while fences are made, and while queues come and go with their timelines: also around
+    // callbacks, so that those of one ring_idx keep their order. Taken before all other locks.
+    pthread_mutex_t fence_lock;
+    struct pv_queue *queues[PV_TIMELINE_COUNT]; // by ring_idx; 0 is never bound
 
     // Changes whenever a resource goes, so that streams may cache one without the lock.
     _Atomic uint32_t resource_generation;

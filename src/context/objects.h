@@ -51,8 +51,10 @@ struct pv_device {
     } * queue_keys;
     uint32_t queue_count;
     bool foreign_queue_family; // the driver knows VK_QUEUE_FAMILY_FOREIGN_EXT
-    _Atomic bool lost;      // told to the guest from then on
-    _Atomic bool abandoned; // never came to rest: its driver objects are not touched again
+    _Atomic bool lost;         // told to the guest from then on
+    _Atomic bool ending;       // waits in the driver look up and leave
+    _Atomic uint32_t waiters;  // commands that wait in the driver, offline (see stream.h)
+    _Atomic bool abandoned;    // never came to rest: its driver objects are not touched again
 };
 
 struct pv_queue {
@@ -67,6 +69,29 @@ struct pv_memory {
     struct pv_object base;
     struct pv_blob_memory memory;
     _Atomic uint64_t counted; // bytes in the context's statistics
+};
+
+// What the size of a copy depends on; immutable.
+struct pv_image {
+    struct pv_object base;
+    VkFormat format;
+    VkImageType type;
+    VkExtent3D extent;
+    uint32_t mip_levels, array_layers;
+    VkSampleCountFlagBits samples;
+    VkImageTiling tiling;
+};
+
+struct pv_query_pool {
+    struct pv_object base;
+    uint32_t query_count;
+    uint32_t value_count; // that one query writes, availability aside; 0: unknown type
+};
+
+// A semaphore or an event.
+struct pv_signal {
+    struct pv_object base;
+    bool host_signals; // the host may: a timeline semaphore, an event not of the device alone
 };
 
 static inline struct pv_device *pv_device_of(const struct pv_object *object)

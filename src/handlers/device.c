@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How long a device may take to fall silent before it is given up.
-#define STOP_TIMEOUT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
-
 // -- creation --------------------------------------------------------------------------------
 
 // Sums per family; the driver must not be asked for queues that do not exist.
@@ -31,6 +28,13 @@ static bool queue_counts_fit(struct pv_stream *s, VkPhysicalDevice physical_devi
             queue->queueCount >
                 families[queue->queueFamilyIndex].queueCount - used[queue->queueFamilyIndex]) {
             return false;
+        }
+        // Twice the same queues would be one queue under two locks.
+        for (uint32_t k = 0; k < i; k++) {
+            if (info->pQueueCreateInfos[k].queueFamilyIndex == queue->queueFamilyIndex &&
+                info->pQueueCreateInfos[k].flags == queue->flags) {
+                return false;
+            }
         }
         used[queue->queueFamilyIndex] += queue->queueCount;
         *total += queue->queueCount;
@@ -86,18 +90,14 @@ static void driver_destroy(void *user)
     free(driver);
 }
 
-static struct pv_device_driver *driver_create(struct pv_stream *s, VkDevice handle)
+// Takes the driver's new device over.
+static void driver_init(struct pv_device_driver *driver, struct pv_instance *instance,
+                        VkDevice handle)
 {
-    struct pv_instance *instance = s->context->instance;
-    struct pv_device_driver *driver = calloc(1, sizeof(*driver));
-    if (!driver) {
-        return NULL;
-    }
     driver->handle = handle;
     pv_device_functions_load(&driver->vk, handle, instance->host.vk.vkGetDeviceProcAddr);
     driver->instance = instance;
     atomic_fetch_add(&instance->references, 1);
-    return driver;
 }
 
 static bool device_fetch_queues(struct pv_device *device, const VkDeviceCreateInfo *info,
@@ -195,25 +195,27 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
     }
     info.enabledLayerCount = 0;
     info.ppEnabledLayerNames = NULL;
-    cmd->ret = pv_stream_instance_functions(s)->vkCreateDevice(cmd->physicalDevice, &info, NULL,
-                                                               cmd->pDevice);
+    // Our memory first: what the driver makes is then always somebody's.
+    struct pv_device_driver *driver = calloc(1, sizeof(*driver));
+    struct pv_device *device =
+        driver ? pv_object_new(s, sizeof(*device), VK_OBJECT_TYPE_DEVICE, cmd->pDevice_id, 0, NULL)
+               : NULL;
+    cmd->ret = device ? pv_stream_instance_functions(s)->vkCreateDevice(cmd->physicalDevice, &info,
+                                                                        NULL, cmd->pDevice)
+                      : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (cmd->ret != VK_SUCCESS) {
+        free(device);
+        free(driver);
         *cmd->pDevice = VK_NULL_HANDLE;
         return;
     }
-    struct pv_device *device =
-        pv_object_new(s, sizeof(*device), VK_OBJECT_TYPE_DEVICE, cmd->pDevice_id,
-                      (uint64_t)(uintptr_t)*cmd->pDevice, NULL);
-    if (!device) {
-        return; // out of memory: the context fails, its driver objects go with the process
-    }
+    driver_init(driver, s->context->instance, *cmd->pDevice);
+    device->base.handle = (uint64_t)(uintptr_t)*cmd->pDevice;
     device->base.device = &device->base;
     device->host = host;
-    device->foreign_queue_family =
-        pv_device_facts_find_extension(&host->facts, VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME);
     device->physical_device = cmd->physicalDevice;
-    device->driver = driver_create(s, *cmd->pDevice);
-    if (!device->driver || !device_fill(s, device, &info, queue_total)) {
+    device->driver = driver;
+    if (!device_fill(s, device, &info, queue_total)) {
         device_empty(device);
         free(device);
         *cmd->pDevice = VK_NULL_HANDLE;
@@ -232,48 +234,6 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
 }
 
 // -- the end ---------------------------------------------------------------------------------
-
-// True when everything the guest submitted is done. An empty batch with a fence shows it; the
-// wait is bounded because a guest may have left waits that nothing will ever satisfy.
-static bool queue_is_done(struct pv_device *device, struct pv_host_queue *queue)
-{
-    VkFence fence;
-    if (pv_fence_pool_acquire(device->fences, &fence) != VK_SUCCESS) {
-        return false;
-    }
-    pthread_mutex_lock(&queue->lock);
-    const VkResult submitted = device->vk->vkQueueSubmit(queue->handle, 0, NULL, fence);
-    pthread_mutex_unlock(&queue->lock);
-    if (submitted != VK_SUCCESS) {
-        pv_fence_pool_recycle(device->fences, fence);
-        return submitted == VK_ERROR_DEVICE_LOST;
-    }
-    const VkResult waited =
-        device->vk->vkWaitForFences(device->driver->handle, 1, &fence, VK_TRUE, STOP_TIMEOUT_NS);
-    if (waited == VK_TIMEOUT) {
-        pv_fence_pool_abandon(device->fences, fence);
-        return false;
-    }
-    pv_fence_pool_recycle(device->fences, fence);
-    return true;
-}
-
-void pv_device_stop(struct pv_context *context, struct pv_device *device)
-{
-    pv_quiesce_synchronize(context->quiesce, NULL);
-    for (uint32_t i = 0; i < device->queue_count; i++) {
-        if (!queue_is_done(device, &device->queues[i])) {
-            atomic_store(&device->abandoned, true);
-        }
-    }
-    if (atomic_load(&device->abandoned)) {
-        pv_log(&context->host->log, PV_LOG_ERROR,
-               "context %s: a device does not come to rest; its driver objects are leaked",
-               context->params.name);
-    } else {
-        device->vk->vkDeviceWaitIdle(device->driver->handle);
-    }
-}
 
 void pv_device_end(struct pv_context *context, struct pv_device *device)
 {
@@ -343,25 +303,20 @@ void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQ
         pv_stream_fail(s, "no memory for a queue");
         return;
     }
-    pthread_mutex_lock(&context->lock);
-    const bool bound = queue->key->bound || context->queues[ring_idx];
-    if (!bound) {
+    // Under the lock a fence finds either no queue or one that is there to stay.
+    struct pv_queue_timeline *timeline = queue->timeline;
+    pthread_mutex_lock(&context->fence_lock);
+    const bool free_to_bind = !queue->key->bound && !context->queues[ring_idx];
+    if (!free_to_bind) {
+        free(queue);
+        pv_stream_fail(s, "the queue or its ring_idx is bound already");
+    } else if (pv_object_publish(s, &queue->base, cmd->device_obj)) {
         queue->key->bound = true;
         context->queues[ring_idx] = queue;
+        timeline = NULL;
     }
-    pthread_mutex_unlock(&context->lock);
-    struct pv_queue_timeline *timeline = queue->timeline;
-    struct pv_device_queue *key = queue->key;
-    if (bound || !pv_object_publish(s, &queue->base, cmd->device_obj)) {
-        if (bound) {
-            free(queue);
-            pv_stream_fail(s, "the queue or its ring_idx is bound already");
-        } else {
-            pthread_mutex_lock(&context->lock);
-            context->queues[ring_idx] = NULL;
-            key->bound = false;
-            pthread_mutex_unlock(&context->lock);
-        }
+    pthread_mutex_unlock(&context->fence_lock);
+    if (timeline) {
         pv_queue_timeline_destroy(timeline);
         return;
     }
@@ -370,11 +325,12 @@ void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQ
 
 void pv_queue_end(struct pv_context *context, struct pv_queue *queue)
 {
-    pthread_mutex_lock(&context->lock);
+    // Fences that come now wait for the lock, and so retire after those that are pending.
+    pthread_mutex_lock(&context->fence_lock);
     if (context->queues[queue->ring_idx] == queue) {
         context->queues[queue->ring_idx] = NULL;
     }
     queue->key->bound = false;
-    pthread_mutex_unlock(&context->lock);
     pv_queue_timeline_destroy(queue->timeline);
+    pthread_mutex_unlock(&context->fence_lock);
 }

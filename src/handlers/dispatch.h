@@ -25,6 +25,15 @@ bool pv_object_publish(struct pv_stream *stream, struct pv_object *object,
 void pv_stream_created(struct pv_stream *stream, VkObjectType type, uint64_t id, uint64_t handle,
                        struct pv_object *parent);
 
+// The same for an object that knows more, made with pv_object_new() before the driver call.
+// Ownership: takes `object`.
+void pv_stream_created_object(struct pv_stream *stream, struct pv_object *object, uint64_t handle,
+                              struct pv_object *parent);
+
+// An image that knows what it is, for the call above; src/handlers/host_copy.c.
+struct pv_image *pv_image_new(struct pv_stream *stream, uint64_t id, const VkImageCreateInfo *info,
+                              struct pv_object *device);
+
 // The same for objects that die with their pool; `handle`s the driver gave are given back to the
 // pool by the caller when this returns false.
 bool pv_stream_created_in_pool(struct pv_stream *stream, VkObjectType type, const uint64_t *ids,
@@ -59,8 +68,15 @@ pv_stream_instance_functions(const struct pv_stream *stream)
     return stream->context->instance ? &stream->context->instance->host.vk : &none;
 }
 
-// Ends of devices and queues, called in the order of pv_destroy_objects(); src/handlers/device.c.
-void pv_device_stop(struct pv_context *context, struct pv_device *device);
+// Waits in slices for what a device does, outside of the quiescence domain; see device_end.c.
+void pv_device_begin_wait(struct pv_stream *stream, struct pv_device *device);
+void pv_device_end_wait(struct pv_stream *stream, struct pv_device *device);
+
+// Ends of devices and queues, called in the order of pv_destroy_objects(); src/handlers/device.c
+// and device_end.c. `removed` is the whole list; a device gets until `begin_ns` plus some
+// seconds to come to rest.
+void pv_device_stop(struct pv_context *context, struct pv_device *device,
+                    const struct pv_object *removed, uint64_t begin_ns);
 void pv_device_end(struct pv_context *context, struct pv_device *device);
 void pv_queue_end(struct pv_context *context, struct pv_queue *queue);
 void pv_memory_end(struct pv_context *context, struct pv_memory *memory);

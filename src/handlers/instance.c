@@ -45,10 +45,36 @@ void pv_instance_unref(struct pv_instance *instance)
     }
 }
 
+// Two rings may be creating one each; under the lock only one of them finds the place free.
+static bool enter_instance(struct pv_stream *s, struct pv_instance *instance, uint64_t id)
+{
+    struct pv_context *context = s->context;
+    struct pv_object *object = pv_object_new(s, sizeof(*object), VK_OBJECT_TYPE_INSTANCE, id,
+                                             (uint64_t)(uintptr_t)instance->host.handle, NULL);
+    if (!object) {
+        return false;
+    }
+    bool entered = false;
+    pthread_mutex_lock(&context->lock);
+    if (context->instance) {
+        free(object);
+        pv_stream_fail(s, "a context has one instance");
+    } else {
+        context->instance = instance;
+        entered = pv_object_publish(s, object, NULL);
+        context->instance = entered ? instance : NULL;
+    }
+    pthread_mutex_unlock(&context->lock);
+    return entered;
+}
+
 void pv_handle_vkCreateInstance(struct pv_stream *s, struct pv_cmd_vkCreateInstance *cmd)
 {
     struct pv_context *context = s->context;
-    if (context->instance) {
+    pthread_mutex_lock(&context->lock);
+    const bool taken = context->instance;
+    pthread_mutex_unlock(&context->lock);
+    if (taken) {
         pv_stream_fail(s, "a context has one instance");
         return;
     }
@@ -75,16 +101,11 @@ void pv_handle_vkCreateInstance(struct pv_stream *s, struct pv_cmd_vkCreateInsta
         free(instance);
         return;
     }
-    struct pv_object *object =
-        pv_object_new(s, sizeof(*object), VK_OBJECT_TYPE_INSTANCE, cmd->pInstance_id,
-                      (uint64_t)(uintptr_t)instance->host.handle, NULL);
-    context->instance = instance;
-    if (!object || !pv_object_publish(s, object, NULL)) {
-        context->instance = NULL;
+    if (enter_instance(s, instance, cmd->pInstance_id)) {
+        *cmd->pInstance = instance->host.handle;
+    } else {
         pv_instance_unref(instance);
-        return;
     }
-    *cmd->pInstance = instance->host.handle;
 }
 
 void pv_handle_vkDestroyInstance(struct pv_stream *s, struct pv_cmd_vkDestroyInstance *cmd)
@@ -130,6 +151,22 @@ static uint32_t keep_usable(struct pv_stream *s, VkPhysicalDevice *handles, uint
     return kept;
 }
 
+// The guest's id of a physical device that it has enumerated, 0 for others.
+static uint64_t id_of(struct pv_context *context, VkPhysicalDevice handle)
+{
+    const struct pv_instance *instance = context->instance;
+    uint64_t id = 0;
+    pthread_mutex_lock(&context->lock);
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        if (instance->physical_devices[i].handle == handle) {
+            id = instance->physical_devices[i].id;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&context->lock);
+    return id;
+}
+
 // Binds `id` to a device of the driver, or checks that it is bound to this one.
 static bool bind_physical_device(struct pv_stream *s, uint64_t id, VkPhysicalDevice handle,
                                  const struct pv_host_device *host, struct pv_object *instance_obj)
@@ -141,6 +178,10 @@ static bool bind_physical_device(struct pv_stream *s, uint64_t id, VkPhysicalDev
             pv_stream_fail(s, "a physical device's id names something else");
         }
         return !pv_stream_failed(s);
+    }
+    if (id_of(s->context, handle)) {
+        pv_stream_fail(s, "a physical device has another id already");
+        return false;
     }
     struct pv_physical_device *device = pv_object_new(
         s, sizeof(*device), VK_OBJECT_TYPE_PHYSICAL_DEVICE, id, (uint64_t)(uintptr_t)handle, NULL);
@@ -191,22 +232,6 @@ void pv_handle_vkEnumeratePhysicalDevices(struct pv_stream *s,
         cmd->pPhysicalDevices[i] = handles[i];
     }
     *cmd->pPhysicalDeviceCount = count;
-}
-
-// The guest's id of a physical device that it has enumerated, 0 for others.
-static uint64_t id_of(struct pv_context *context, VkPhysicalDevice handle)
-{
-    const struct pv_instance *instance = context->instance;
-    uint64_t id = 0;
-    pthread_mutex_lock(&context->lock);
-    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
-        if (instance->physical_devices[i].handle == handle) {
-            id = instance->physical_devices[i].id;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&context->lock);
-    return id;
 }
 
 // Device groups whose members the guest has all enumerated. The reply carries ids.

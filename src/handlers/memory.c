@@ -152,10 +152,14 @@ static VkResult create_image(const struct pv_device *device, VkImageCreateInfo i
 
 void pv_handle_vkCreateImage(struct pv_stream *s, struct pv_cmd_vkCreateImage *cmd)
 {
+    struct pv_image *image = pv_image_new(s, cmd->pImage_id, cmd->pCreateInfo, cmd->device_obj);
+    if (!image) {
+        return;
+    }
     cmd->ret = create_image(pv_device_of(cmd->device_obj), *cmd->pCreateInfo, cmd->pImage);
-    pv_stream_created(s, VK_OBJECT_TYPE_IMAGE, cmd->pImage_id,
-                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pImage : 0,
-                      cmd->device_obj);
+    pv_stream_created_object(s, &image->base,
+                             cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pImage : 0,
+                             cmd->device_obj);
 }
 
 // The requirements of a buffer or image that does not exist yet are those of one created as above.

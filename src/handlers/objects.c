@@ -1,4 +1,5 @@
 // The life of objects: created, poisoned, destroyed, and in which order.
+#include "base/os.h"
 #include "handlers/dispatch.h"
 
 #include <stdlib.h>
@@ -36,17 +37,51 @@ bool pv_object_publish(struct pv_stream *stream, struct pv_object *object, struc
     return false;
 }
 
+// Poisoned objects have the size of good ones: their end looks the same.
+static size_t object_size(VkObjectType type)
+{
+    switch (type) {
+    case VK_OBJECT_TYPE_DEVICE_MEMORY:
+        return sizeof(struct pv_memory);
+    case VK_OBJECT_TYPE_IMAGE:
+        return sizeof(struct pv_image);
+    case VK_OBJECT_TYPE_QUERY_POOL:
+        return sizeof(struct pv_query_pool);
+    case VK_OBJECT_TYPE_SEMAPHORE:
+    case VK_OBJECT_TYPE_EVENT:
+        return sizeof(struct pv_signal);
+    default:
+        return sizeof(struct pv_object);
+    }
+}
+
 // Enters one plain object. False: the stream has failed and the handle is still the caller's.
 static bool enter(struct pv_stream *stream, VkObjectType type, uint64_t id, uint64_t handle,
                   struct pv_object *parent)
 {
-    struct pv_object *object = pv_object_new(stream, sizeof(*object), type, id, handle,
+    struct pv_object *object = pv_object_new(stream, object_size(type), type, id, handle,
                                              parent ? parent->device : stream->decoder.device);
     if (!object) {
         return false;
     }
     object->flags = handle ? 0 : PV_OBJECT_POISONED;
     return pv_object_publish(stream, object, parent);
+}
+
+void pv_stream_created_object(struct pv_stream *stream, struct pv_object *object, uint64_t handle,
+                              struct pv_object *parent)
+{
+    if (!handle && pv_stream_wants_reply(stream)) {
+        free(object);
+        return;
+    }
+    const VkObjectType type = object->type;
+    object->handle = handle;
+    object->flags = handle ? 0 : PV_OBJECT_POISONED;
+    if (!pv_object_publish(stream, object, parent) && handle) {
+        const struct pv_device *device = pv_device_of(parent);
+        pv_destroy_handle(device->vk, device->driver->handle, type, handle);
+    }
 }
 
 void pv_stream_created(struct pv_stream *stream, VkObjectType type, uint64_t id, uint64_t handle,
@@ -78,8 +113,17 @@ void pv_stream_poison_ids(struct pv_stream *stream, VkObjectType type, const uin
     if (pv_stream_wants_reply(stream)) {
         return;
     }
+    if (type == VK_OBJECT_TYPE_DEVICE || type == VK_OBJECT_TYPE_QUEUE) {
+        // What they belong to is never poisoned, and there is no end for half of one.
+        pv_stream_fail(stream, "a device or queue is wanted of something that does not exist");
+        return;
+    }
+    const bool pooled =
+        type == VK_OBJECT_TYPE_DESCRIPTOR_SET || type == VK_OBJECT_TYPE_COMMAND_BUFFER;
+    struct pv_object *parent =
+        pooled && stream->decoder.pool ? stream->decoder.pool : stream->decoder.device;
     for (uint64_t i = 0; i < count && !pv_stream_failed(stream); i++) {
-        enter(stream, type, ids[i], 0, stream->decoder.device);
+        enter(stream, type, ids[i], 0, parent);
     }
 }
 
@@ -149,8 +193,10 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
 {
     switch (object->type) {
     case VK_OBJECT_TYPE_INSTANCE: {
+        pthread_mutex_lock(&context->lock);
         struct pv_instance *instance = context->instance;
         context->instance = NULL;
+        pthread_mutex_unlock(&context->lock);
         pv_instance_unref(instance);
         break;
     }
@@ -167,20 +213,25 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
     case VK_OBJECT_TYPE_DEVICE_MEMORY:
         pv_memory_end(context, (struct pv_memory *)object);
         break;
-    default:
-        if (object->handle && !atomic_load(&pv_device_of(object)->abandoned)) {
-            const struct pv_device *device = pv_device_of(object);
-            pv_destroy_handle(device->vk, device->driver->handle, object->type, object->handle);
+    default: {
+        // Taken, because vkResetFenceResourceMESA on another ring may be exchanging it.
+        const uint64_t handle = __atomic_exchange_n(&object->handle, 0, __ATOMIC_ACQ_REL);
+        const struct pv_device *device = pv_device_of(object);
+        if (handle && !atomic_load(&device->abandoned)) {
+            pv_destroy_handle(device->vk, device->driver->handle, object->type, handle);
         }
+    }
     }
 }
 
 void pv_destroy_objects(struct pv_context *context, struct pv_object *first)
 {
+    uint64_t begin_ns = 0;
     // Devices fall silent before anything of theirs goes.
     for (struct pv_object *object = first; object; object = object->next_sibling) {
         if (object->type == VK_OBJECT_TYPE_DEVICE && object->handle) {
-            pv_device_stop(context, (struct pv_device *)object);
+            begin_ns = begin_ns ? begin_ns : pv_os_now_ns();
+            pv_device_stop(context, (struct pv_device *)object, first, begin_ns);
         }
     }
     while (first) {

@@ -1,4 +1,5 @@
 // Pipelines: arrays of which some may fail, and shader code whose size must be what it says.
+#include "handlers/chain.h"
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"
 
@@ -7,10 +8,38 @@
 static void enter_pipelines(struct pv_stream *s, struct pv_object *device, const uint64_t *ids,
                             const VkPipeline *pipelines, uint64_t count)
 {
-    for (uint64_t i = 0; i < count && !pv_stream_failed(s); i++) {
+    uint64_t i = 0;
+    for (; i < count && !pv_stream_failed(s); i++) {
         pv_stream_created(s, VK_OBJECT_TYPE_PIPELINE, ids[i], (uint64_t)(uintptr_t)pipelines[i],
                           device);
     }
+    for (; i < count; i++) {
+        pv_device_functions_of(device)->vkDestroyPipeline(pv_device_of(device)->driver->handle,
+                                                          pipelines[i], NULL);
+    }
+}
+
+// The wire has codeSize / 4 words; a driver would read codeSize bytes.
+static bool check_code(struct pv_stream *s, const VkShaderModuleCreateInfo *info)
+{
+    if (info->codeSize % 4 || !info->pCode) {
+        pv_stream_fail(s, "shader code is not a number of words");
+    }
+    return !pv_stream_failed(s);
+}
+
+// Stages may bring their code along (VK_KHR_maintenance5, VK_EXT_graphics_pipeline_library).
+static bool check_stages(struct pv_stream *s, const VkPipelineShaderStageCreateInfo *stages,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; stages && i < count; i++) {
+        const VkShaderModuleCreateInfo *info =
+            pv_chain_find(&stages[i], VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO);
+        if (info && !check_code(s, info)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void pv_handle_vkCreateGraphicsPipelines(struct pv_stream *s,
@@ -18,6 +47,11 @@ void pv_handle_vkCreateGraphicsPipelines(struct pv_stream *s,
 {
     if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
         return;
+    }
+    for (uint32_t i = 0; i < cmd->createInfoCount; i++) {
+        if (!check_stages(s, cmd->pCreateInfos[i].pStages, cmd->pCreateInfos[i].stageCount)) {
+            return;
+        }
     }
     cmd->ret =
         pv_device_functions_of(cmd->device_obj)
@@ -32,6 +66,11 @@ void pv_handle_vkCreateComputePipelines(struct pv_stream *s,
 {
     if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
         return;
+    }
+    for (uint32_t i = 0; i < cmd->createInfoCount; i++) {
+        if (!check_stages(s, &cmd->pCreateInfos[i].stage, 1)) {
+            return;
+        }
     }
     cmd->ret = pv_device_functions_of(cmd->device_obj)
                    ->vkCreateComputePipelines(cmd->device, cmd->pipelineCache, cmd->createInfoCount,
@@ -51,6 +90,11 @@ void pv_handle_vkCreateRayTracingPipelinesKHR(struct pv_stream *s,
     if (!pv_stream_check_new_ids(s, cmd->pPipelines_ids, cmd->pPipelines_count)) {
         return;
     }
+    for (uint32_t i = 0; i < cmd->createInfoCount; i++) {
+        if (!check_stages(s, cmd->pCreateInfos[i].pStages, cmd->pCreateInfos[i].stageCount)) {
+            return;
+        }
+    }
     cmd->ret = vk->vkCreateRayTracingPipelinesKHR(cmd->device, VK_NULL_HANDLE, cmd->pipelineCache,
                                                   cmd->createInfoCount, cmd->pCreateInfos, NULL,
                                                   cmd->pPipelines);
@@ -60,9 +104,7 @@ void pv_handle_vkCreateRayTracingPipelinesKHR(struct pv_stream *s,
 
 void pv_handle_vkCreateShaderModule(struct pv_stream *s, struct pv_cmd_vkCreateShaderModule *cmd)
 {
-    // The wire has codeSize / 4 words; a driver would read codeSize bytes.
-    if (cmd->pCreateInfo->codeSize % 4 || !cmd->pCreateInfo->pCode) {
-        pv_stream_fail(s, "shader code is not a number of words");
+    if (!check_code(s, cmd->pCreateInfo)) {
         return;
     }
     cmd->ret = pv_device_functions_of(cmd->device_obj)

@@ -23,10 +23,17 @@ static bool may_free(struct pv_stream *s, const struct pv_object *pool,
     return ids && pv_stream_check_distinct(s, ids, used);
 }
 
-static void forget(struct pv_stream *s, struct pv_object *const *objects, uint32_t count)
+// Takes the objects from the guest. Handles of those that another ring was first to take become
+// VK_NULL_HANDLE, which the driver's "free" skips.
+static void take(struct pv_stream *s, struct pv_object *const *objects, uint64_t *handles,
+                 uint32_t count)
 {
+    struct pv_context *context = s->context;
     for (uint32_t i = 0; i < count; i++) {
-        pv_stream_destroy(s, objects[i]);
+        struct pv_object *removed =
+            objects[i] ? pv_object_table_remove(context->objects, objects[i]) : NULL;
+        handles[i] = removed ? removed->handle : 0;
+        pv_destroy_objects(context, removed);
     }
 }
 
@@ -52,10 +59,13 @@ void pv_handle_vkDestroyDescriptorPool(struct pv_stream *s,
 void pv_handle_vkResetDescriptorPool(struct pv_stream *s, struct pv_cmd_vkResetDescriptorPool *cmd)
 {
     struct pv_context *context = s->context;
-    cmd->ret = pv_device_functions_of(cmd->device_obj)
-                   ->vkResetDescriptorPool(cmd->device, cmd->descriptorPool, cmd->flags);
     pv_destroy_objects(context,
                        pv_object_table_remove_children(context->objects, cmd->descriptorPool_obj));
+    cmd->ret = VK_SUCCESS;
+    if (cmd->descriptorPool) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkResetDescriptorPool(cmd->device, cmd->descriptorPool, cmd->flags);
+    }
 }
 
 void pv_handle_vkAllocateDescriptorSets(struct pv_stream *s,
@@ -92,12 +102,16 @@ void pv_handle_vkFreeDescriptorSets(struct pv_stream *s, struct pv_cmd_vkFreeDes
     if (!may_free(s, cmd->descriptorPool_obj, cmd->pDescriptorSets_objs, cmd->descriptorSetCount)) {
         return;
     }
+    uint64_t *handles = pv_stream_alloc(s, cmd->descriptorSetCount, sizeof(*handles));
+    if (!handles) {
+        return;
+    }
+    take(s, cmd->pDescriptorSets_objs, handles, cmd->descriptorSetCount);
     if (cmd->descriptorPool) {
         cmd->ret = pv_device_functions_of(cmd->device_obj)
                        ->vkFreeDescriptorSets(cmd->device, cmd->descriptorPool,
-                                              cmd->descriptorSetCount, cmd->pDescriptorSets);
+                                              cmd->descriptorSetCount, (VkDescriptorSet *)handles);
     }
-    forget(s, cmd->pDescriptorSets_objs, cmd->descriptorSetCount);
 }
 
 // -- command pools ---------------------------------------------------------------------------
@@ -158,15 +172,28 @@ void pv_handle_vkFreeCommandBuffers(struct pv_stream *s, struct pv_cmd_vkFreeCom
     if (!may_free(s, cmd->commandPool_obj, cmd->pCommandBuffers_objs, cmd->commandBufferCount)) {
         return;
     }
+    uint64_t *handles = pv_stream_alloc(s, cmd->commandBufferCount, sizeof(*handles));
+    if (!handles) {
+        return;
+    }
+    take(s, cmd->pCommandBuffers_objs, handles, cmd->commandBufferCount);
     if (cmd->commandPool) {
         pv_device_functions_of(cmd->device_obj)
             ->vkFreeCommandBuffers(cmd->device, cmd->commandPool, cmd->commandBufferCount,
-                                   cmd->pCommandBuffers);
+                                   (VkCommandBuffer *)handles);
     }
-    forget(s, cmd->pCommandBuffers_objs, cmd->commandBufferCount);
 }
 
 // -- recording -------------------------------------------------------------------------------
+
+// Guests record without waiting for results: what follows must not reach a command buffer that is
+// not in the recording state, nor a queue one that is not complete.
+static void poison_if_failed(struct pv_object *command_buffer, VkResult result)
+{
+    if (result != VK_SUCCESS) {
+        pv_stream_poison_command_buffer(command_buffer);
+    }
+}
 
 void pv_handle_vkBeginCommandBuffer(struct pv_stream *s, struct pv_cmd_vkBeginCommandBuffer *cmd)
 {
@@ -185,6 +212,15 @@ void pv_handle_vkBeginCommandBuffer(struct pv_stream *s, struct pv_cmd_vkBeginCo
     }
     cmd->ret = pv_device_functions_of(cmd->commandBuffer_obj)
                    ->vkBeginCommandBuffer(cmd->commandBuffer, cmd->pBeginInfo);
+    poison_if_failed(cmd->commandBuffer_obj, cmd->ret);
+}
+
+void pv_handle_vkEndCommandBuffer(struct pv_stream *s, struct pv_cmd_vkEndCommandBuffer *cmd)
+{
+    (void)s;
+    cmd->ret =
+        pv_device_functions_of(cmd->commandBuffer_obj)->vkEndCommandBuffer(cmd->commandBuffer);
+    poison_if_failed(cmd->commandBuffer_obj, cmd->ret);
 }
 
 void pv_handle_vkResetCommandBuffer(struct pv_stream *s, struct pv_cmd_vkResetCommandBuffer *cmd)

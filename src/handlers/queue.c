@@ -85,41 +85,51 @@ static uint64_t next_slice(uint64_t timeout_ns, uint64_t waited_ns)
     return left < WAIT_SLICE_NS ? left : WAIT_SLICE_NS;
 }
 
+// Whether a wait is over: what the driver said of its last slice, and what happened meanwhile.
+static bool wait_is_over(struct pv_stream *s, struct pv_device *device, VkResult *result)
+{
+    if (atomic_load_explicit(&device->lost, memory_order_relaxed) ||
+        atomic_load_explicit(&device->ending, memory_order_relaxed)) {
+        *result = VK_ERROR_DEVICE_LOST;
+    }
+    return *result != VK_TIMEOUT || pv_stream_cancelled(s);
+}
+
 void pv_handle_vkWaitForFences(struct pv_stream *s, struct pv_cmd_vkWaitForFences *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
-    const struct pv_device_functions *vk = device->vk;
     uint64_t waited = 0;
-    pv_stream_begin_block(s);
-    do {
+    cmd->ret = VK_TIMEOUT;
+    pv_device_begin_wait(s, device);
+    while (!wait_is_over(s, device, &cmd->ret)) {
         const uint64_t slice = next_slice(cmd->timeout, waited);
-        cmd->ret =
-            vk->vkWaitForFences(cmd->device, cmd->fenceCount, cmd->pFences, cmd->waitAll, slice);
+        cmd->ret = device->vk->vkWaitForFences(cmd->device, cmd->fenceCount, cmd->pFences,
+                                               cmd->waitAll, slice);
         waited += slice;
-        if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
-            cmd->ret = VK_ERROR_DEVICE_LOST;
+        if (waited >= cmd->timeout) {
+            break;
         }
-    } while (cmd->ret == VK_TIMEOUT && waited < cmd->timeout && !pv_stream_cancelled(s));
-    pv_stream_end_block(s);
+    }
+    pv_device_end_wait(s, device);
 }
 
 void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemaphores *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
-    const struct pv_device_functions *vk = device->vk;
-    if (!vk->vkWaitSemaphores) {
+    if (!device->vk->vkWaitSemaphores) {
         pv_stream_fail(s, "the device was created without what this command needs");
         return;
     }
     uint64_t waited = 0;
-    pv_stream_begin_block(s);
-    do {
+    cmd->ret = VK_TIMEOUT;
+    pv_device_begin_wait(s, device);
+    while (!wait_is_over(s, device, &cmd->ret)) {
         const uint64_t slice = next_slice(cmd->timeout, waited);
-        cmd->ret = vk->vkWaitSemaphores(cmd->device, cmd->pWaitInfo, slice);
+        cmd->ret = device->vk->vkWaitSemaphores(cmd->device, cmd->pWaitInfo, slice);
         waited += slice;
-        if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
-            cmd->ret = VK_ERROR_DEVICE_LOST;
+        if (waited >= cmd->timeout) {
+            break;
         }
-    } while (cmd->ret == VK_TIMEOUT && waited < cmd->timeout && !pv_stream_cancelled(s));
-    pv_stream_end_block(s);
+    }
+    pv_device_end_wait(s, device);
 }

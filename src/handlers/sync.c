@@ -31,11 +31,34 @@ void pv_handle_vkCreateSemaphore(struct pv_stream *s, struct pv_cmd_vkCreateSema
     if (emulates_sync_fd(cmd->device_obj)) {
         pv_chain_remove(&info, VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO);
     }
+    struct pv_signal *semaphore = pv_object_new(s, sizeof(*semaphore), VK_OBJECT_TYPE_SEMAPHORE,
+                                                cmd->pSemaphore_id, 0, cmd->device_obj);
+    if (!semaphore) {
+        return;
+    }
+    const VkSemaphoreTypeCreateInfo *type =
+        pv_chain_find(&info, VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO);
+    semaphore->host_signals = type && type->semaphoreType == VK_SEMAPHORE_TYPE_TIMELINE;
     cmd->ret = pv_device_functions_of(cmd->device_obj)
                    ->vkCreateSemaphore(cmd->device, &info, NULL, cmd->pSemaphore);
-    pv_stream_created(s, VK_OBJECT_TYPE_SEMAPHORE, cmd->pSemaphore_id,
-                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pSemaphore : 0,
-                      cmd->device_obj);
+    pv_stream_created_object(s, &semaphore->base,
+                             cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pSemaphore : 0,
+                             cmd->device_obj);
+}
+
+void pv_handle_vkCreateEvent(struct pv_stream *s, struct pv_cmd_vkCreateEvent *cmd)
+{
+    struct pv_signal *event =
+        pv_object_new(s, sizeof(*event), VK_OBJECT_TYPE_EVENT, cmd->pEvent_id, 0, cmd->device_obj);
+    if (!event) {
+        return;
+    }
+    event->host_signals = !(cmd->pCreateInfo->flags & VK_EVENT_CREATE_DEVICE_ONLY_BIT);
+    cmd->ret = pv_device_functions_of(cmd->device_obj)
+                   ->vkCreateEvent(cmd->device, cmd->pCreateInfo, NULL, cmd->pEvent);
+    pv_stream_created_object(s, &event->base,
+                             cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pEvent : 0,
+                             cmd->device_obj);
 }
 
 static struct pv_host_queue *any_queue(struct pv_stream *s, struct pv_device *device)
@@ -52,14 +75,13 @@ void pv_handle_vkResetFenceResourceMESA(struct pv_stream *s,
                                         struct pv_cmd_vkResetFenceResourceMESA *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
-    VkFence fence = cmd->fence;
-    const VkResult result = pv_sync_fd_reset_fence(device->fences, cmd->device, device->vk, &fence);
+    const VkResult result = pv_sync_fd_reset_fence(device->fences, cmd->device, device->vk,
+                                                   (VkFence *)(void *)&cmd->fence_obj->handle);
     if (result == VK_ERROR_DEVICE_LOST) {
         atomic_store(&device->lost, true);
     } else if (result != VK_SUCCESS) {
         pv_stream_fail(s, "the fence's payload cannot be consumed");
     }
-    __atomic_store_n(&cmd->fence_obj->handle, (uint64_t)(uintptr_t)fence, __ATOMIC_RELEASE);
 }
 
 static void check_payload(struct pv_stream *s, struct pv_device *device, VkResult result)
