@@ -1,5 +1,5 @@
 #!/bin/bash
-# Configures a build folder if it is new, and builds it.
+# Configures a build folder if it is new, and builds it. Says little unless something goes wrong.
 #
 #   scripts/build.sh FOLDER [MESON OPTIONS]
 set -euo pipefail
@@ -7,9 +7,20 @@ cd "$(dirname "$0")/.."
 
 folder=$1
 shift
+
+configure()
+{
+    local output
+    output=$("$@" 2>&1) || {
+        printf '%s\n' "$output" >&2
+        return 1
+    }
+}
+
+echo "building in $folder/"
 if [ ! -f "$folder/build.ninja" ]; then
-    meson setup "$folder" "$@"
+    configure meson setup "$folder" "$@"
 elif [ $# -gt 0 ]; then
-    meson configure "$folder" "$@"
+    configure meson configure "$folder" "$@"
 fi
-exec ninja -C "$folder"
+exec ninja --quiet -C "$folder"
