@@ -27,6 +27,7 @@ class Load:
     type: object = None
     count: int = 0
     size: int = 0
+    required: bool = False  # a handle that must not be VK_NULL_HANDLE
 
 
 @dataclass
@@ -39,8 +40,9 @@ class Step:
     size: int = 0
     expected: str = ''  # C expression for the length
     inner: str = ''  # the same for the second level of nested arrays
+    unit: int = 1  # the length member must be a multiple of it
     optional: bool = True
-    steps: list = field(default_factory=list)
+    elements_optional: bool = True  # what an array holds may be NULL, too
 
 
 def padded(size):
@@ -54,6 +56,8 @@ class Wire:
         self.default_tags = policy['unions']['default_tags']
         self.lengths = policy['lengths']
         self.forced_in_out = set(policy['directions']['in_out'])
+        self.nullable = set(policy['nullable']['pointers'])
+        self.nullable_elements = set(policy['nullable']['elements'])
         self._serialisable = {}
         self._chains = None
 
@@ -282,7 +286,7 @@ class Wire:
             return [Step('union', m, path, mode, expected=selector)]
         if type_.category == 'struct' and self.fixed_size(type_) is None:
             return [Step('struct', m, path, mode)]
-        return [self._run(*self._loads(type_, path))]
+        return [self._run(*self._member_loads(m, path))]
 
     def _partial_value_steps(self, m, path, lengths):
         type_ = m.type
@@ -304,6 +308,12 @@ class Wire:
             return [self._run(*self._loads(type_, path))]
         return []
 
+    def _member_loads(self, m, path):
+        loads, size = self._loads(m.type, path)
+        if m.type.category == 'handle':
+            loads[0].required = not (m.optional or m.noautovalidity)
+        return loads, size
+
     def _loads(self, type_, path):
         """Loads of a value of fixed size, and that size."""
         if self.is_scalar(type_):
@@ -323,7 +333,7 @@ class Wire:
                         Load('bytes', inner, 8, size=count * m.type.size)]
                 size = 8 + padded(count * m.type.size)
             else:
-                part, size = self._loads(m.type, inner)
+                part, size = self._member_loads(m, inner)
             for load in part:
                 load.offset += offset
             loads += part
@@ -335,7 +345,10 @@ class Wire:
         return Step('run', loads=loads, size=size)
 
     def _pointer_step(self, m, mode, path, base, siblings, owner):
-        optional = m.optional or m.noautovalidity
+        name = f'{owner}.{m.name}'
+        optional = m.optional or m.noautovalidity or name in self.nullable
+        elements_optional = m.elements_optional or m.noautovalidity or \
+            name in self.nullable_elements
         if not self.carried(m):
             return Step('null', m, path, mode)
         lengths = m.length
@@ -350,13 +363,16 @@ class Wire:
         if m.type.name == 'void':
             return Step('blob', m, path, mode, optional=optional, expected=expected)
         if m.pointers == 2:
-            inner = self.lengths.get(f'{owner}.{m.name}')
+            inner = self.lengths.get(name)
             if not inner:
                 inner = self.expression(lengths[1], siblings, base)
             else:
                 inner = inner.replace('$', base)
-            return Step('nested', m, path, mode, optional=optional, expected=expected, inner=inner)
-        return Step('array', m, path, mode, optional=optional, expected=expected)
+            return Step('nested', m, path, mode, optional=optional, expected=expected, inner=inner,
+                        elements_optional=elements_optional)
+        unit = re.fullmatch(r'\w+ */ *(\d+)', lengths[0])
+        return Step('array', m, path, mode, optional=optional, expected=expected,
+                    elements_optional=elements_optional, unit=int(unit.group(1)) if unit else 1)
 
     @staticmethod
     def _merge(steps):

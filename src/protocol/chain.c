@@ -54,7 +54,7 @@ void *pv_decode_chain(struct pv_decoder *decoder, const struct pv_chain_set *all
                                  stype);
             return NULL;
         }
-        for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t i = 0; i < count && !type->repeatable; i++) {
             if (nodes[i].type == type) {
                 pv_reader_fail_value(&decoder->reader, "a structure stands twice in a pNext chain",
                                      stype);

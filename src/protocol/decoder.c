@@ -151,7 +151,8 @@ char **pv_decode_strings(struct pv_decoder *decoder, uint64_t expected, bool opt
     return strings;
 }
 
-uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObjectType type)
+uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObjectType type,
+                            bool nullable)
 {
     const uint8_t *ids = pv_decode_bytes(decoder, count, sizeof(uint64_t));
     uint64_t *handles = ids ? pv_decode_alloc(decoder, count, sizeof(*handles), false) : NULL;
@@ -159,7 +160,11 @@ uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObject
         return NULL;
     }
     for (uint64_t i = 0; i < count; i++) {
-        handles[i] = pv_decode_handle(decoder, pv_load_u64(ids + i * 8), type);
+        const uint64_t id = pv_load_u64(ids + i * 8);
+        if (!nullable) {
+            pv_decode_require_id(decoder, id);
+        }
+        handles[i] = pv_decode_handle(decoder, id, type);
     }
     return handles;
 }

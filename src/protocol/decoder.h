@@ -88,6 +88,22 @@ static inline void pv_decode_require_id(struct pv_decoder *decoder, uint64_t id)
     }
 }
 
+// The driver's handle for `id`, which must not be VK_NULL_HANDLE.
+static inline uint64_t pv_decode_required_handle(struct pv_decoder *decoder, uint64_t id,
+                                                 VkObjectType type)
+{
+    pv_decode_require_id(decoder, id);
+    return pv_decode_handle(decoder, id, type);
+}
+
+// A length in bytes of an array whose elements have `unit` bytes: the driver reads all of them.
+static inline void pv_decode_unit(struct pv_decoder *decoder, uint64_t size, uint32_t unit)
+{
+    if (__builtin_expect(size % unit != 0, 0)) {
+        pv_reader_fail(&decoder->reader, "a size is no multiple of its unit");
+    }
+}
+
 // An id the guest has chosen for a new object: not 0 and not in use.
 void pv_decode_check_new_id(struct pv_decoder *decoder, uint64_t id);
 
@@ -146,13 +162,15 @@ void *pv_decode_structs(struct pv_decoder *decoder, uint64_t count, size_t size,
 char *pv_decode_string(struct pv_decoder *decoder, bool optional);
 char **pv_decode_strings(struct pv_decoder *decoder, uint64_t expected, bool optional);
 
-// `count` ids as driver handles. NULL for count 0 and on failure.
-uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObjectType type);
+// `count` ids as driver handles. NULL for count 0 and on failure. `nullable`: ids may be 0.
+uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObjectType type,
+                            bool nullable);
 
 // A structure that can stand in a pNext chain.
 struct pv_chain_type {
     VkStructureType type;
-    uint32_t size; // sizeof the C structure
+    uint32_t size;   // sizeof the C structure
+    bool repeatable; // may stand several times in one chain
     // The members behind pNext. NULL where the registry needs no such direction.
     void (*decode)(struct pv_decoder *decoder, void *body);
     void (*decode_partial)(struct pv_decoder *decoder, void *body);
