@@ -448,6 +448,10 @@ VkPipeline e2e_graphics(struct e2e *t, const struct e2e_target *target,
     const VkExtent2D extent = target ? target->extent : (VkExtent2D){64, 64};
     fill_input(&d, params);
     fill_output(&d, target, extent);
+    if (params->no_viewports) {
+        d.viewport.viewportCount = 0;
+        d.viewport.scissorCount = 0;
+    }
     if (params->blend) {
         d.blend.pAttachments = params->blend;
     }

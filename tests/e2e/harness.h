@@ -269,6 +269,7 @@ struct e2e_pipeline_params {
     uint32_t attribute_count;
     VkPrimitiveTopology topology; // as given if `assembled`
     bool assembled, restart;
+    bool no_viewports; // their number is dynamic as well
     const VkPipelineDepthStencilStateCreateInfo *depth;
     const VkPipelineColorBlendAttachmentState *blend; // one per colour
     const VkPipelineRasterizationStateCreateInfo *raster;

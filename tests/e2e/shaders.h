@@ -11,11 +11,21 @@
     ONE(add_comp) \
     ONE(address_comp) \
     ONE(arguments_comp) \
+    ONE(array_comp) \
+    ONE(attributes_vert) \
+    ONE(captured_vert) \
+    ONE(clipped_vert) \
     ONE(colour_frag) \
+    ONE(constant_comp) \
     ONE(groups_comp) \
+    ONE(grow_geom) \
     ONE(histogram_comp) \
     ONE(indexing_comp) \
+    ONE(input_frag) \
+    ONE(instances_vert) \
     ONE(paint_comp) \
+    ONE(patch_tesc) \
+    ONE(patch_tese) \
     ONE(push_comp) \
     ONE(quad_vert) \
     ONE(reduce_comp) \
@@ -25,11 +35,17 @@
     ONE(sample_cube_comp) \
     ONE(sample_uint_comp) \
     ONE(scale_comp) \
+    ONE(separate_comp) \
+    ONE(shape_vert) \
     ONE(special_comp) \
+    ONE(special_frag) \
     ONE(spin_comp) \
     ONE(subgroup_comp) \
+    ONE(targets_frag) \
     ONE(texel_comp) \
+    ONE(textured_frag) \
     ONE(triangle_vert) \
+    ONE(views_vert) \
     ONE(wide_comp)
 // clang-format on
 

@@ -1,0 +1,175 @@
+// Sparse resources: memory bound, moved and taken away through the queue.
+
+#include <string.h>
+
+#include "cases.h"
+
+static const VkBufferUsageFlags copies =
+    VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+
+static void open_sparse(struct e2e *t)
+{
+    e2e_open(t, NULL);
+    if (!t->features.features.sparseBinding) {
+        e2e_skip("no sparse binding");
+    }
+    if (!(t->family_properties.queueFlags & VK_QUEUE_SPARSE_BINDING_BIT)) {
+        e2e_skip("the queue cannot bind sparse memory");
+    }
+}
+
+static VkDeviceMemory pages(struct e2e *t, uint32_t bits, VkDeviceSize size)
+{
+    const VkMemoryRequirements needs = {.size = size, .memoryTypeBits = bits};
+    return e2e_memory(t, &needs, E2E_LOCAL);
+}
+
+static void bind(struct e2e *t, const VkBindSparseInfo *info)
+{
+    const VkFence fence = e2e_fence(t, 0);
+    OK(vkQueueBindSparse(t->queue, 1, info, fence));
+    OK(vkWaitForFences(t->device, 1, &fence, VK_TRUE, UINT64_MAX));
+}
+
+void case_sparse_buffer(struct e2e *t)
+{
+    enum { PAGES = 8 };
+    open_sparse(t);
+    VkBufferCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+        .flags = VK_BUFFER_CREATE_SPARSE_BINDING_BIT,
+        .size = 1 << 20,
+        .usage = copies,
+    };
+    VkBuffer sparse = VK_NULL_HANDLE;
+    OK(vkCreateBuffer(t->device, &info, NULL, &sparse));
+    VkMemoryRequirements needs;
+    vkGetBufferMemoryRequirements(t->device, sparse, &needs);
+    vkDestroyBuffer(t->device, sparse, NULL);
+    const VkDeviceSize page = needs.alignment;
+    info.size = page * PAGES;
+    OK(vkCreateBuffer(t->device, &info, NULL, &sparse));
+    KEEP(t, BUFFER, sparse);
+    e2e_print("page of %llu bytes", (unsigned long long)page);
+
+    VkSparseMemoryBind binds[PAGES];
+    for (uint32_t i = 0; i < PAGES; i++) { // pages of two allocations, in turns
+        if (i < 2) {
+            binds[i].memory = pages(t, needs.memoryTypeBits, page * PAGES / 2);
+        }
+        binds[i] = (VkSparseMemoryBind){
+            .resourceOffset = i * page,
+            .size = page,
+            .memory = binds[i % 2].memory,
+            .memoryOffset = i / 2 * page,
+        };
+    }
+    const VkSparseBufferMemoryBindInfo buffer_binds = {sparse, PAGES, binds};
+    const VkBindSparseInfo bind_info = {
+        .sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+        .bufferBindCount = 1,
+        .pBufferBinds = &buffer_binds,
+    };
+    bind(t, &bind_info);
+
+    const struct e2e_buffer from = e2e_buffer(t, info.size, copies, E2E_HOST);
+    const struct e2e_buffer to = e2e_buffer_with(t, NULL, info.size, copies);
+    e2e_pattern_fill(from.map, info.size, 13);
+    VkCommandBuffer commands = e2e_begin(t);
+    vkCmdCopyBuffer(commands, from.handle, sparse, 1, &(VkBufferCopy){.size = info.size});
+    e2e_barrier(commands);
+    vkCmdCopyBuffer(commands, sparse, to.handle, 1, &(VkBufferCopy){.size = info.size});
+    e2e_run(t, commands);
+    e2e_pattern_check(to.map, info.size, 13, "through the sparse buffer");
+
+    // The pages change places: the contents move with the memory.
+    for (uint32_t i = 0; i < PAGES; i++) {
+        binds[i].resourceOffset = (PAGES - 1 - i) * page;
+    }
+    bind(t, &bind_info);
+    commands = e2e_begin(t);
+    vkCmdCopyBuffer(commands, sparse, to.handle, 1, &(VkBufferCopy){.size = info.size});
+    e2e_run(t, commands);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        CHECK(!memcmp((char *)to.map + (PAGES - 1 - i) * page, (char *)from.map + i * page, page),
+              "page %u", i);
+    }
+    e2e_digest("turned round", to.map, to.size);
+}
+
+void case_sparse_image(struct e2e *t)
+{
+    open_sparse(t);
+    if (!t->features.features.sparseResidencyImage2D) {
+        e2e_skip("no sparse images");
+    }
+    const VkImageCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+        .flags = VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_SPARSE_RESIDENCY_BIT,
+        .imageType = VK_IMAGE_TYPE_2D,
+        .format = VK_FORMAT_R8G8B8A8_UNORM,
+        .extent = {512, 512, 1},
+        .mipLevels = 1,
+        .arrayLayers = 1,
+        .samples = VK_SAMPLE_COUNT_1_BIT,
+        .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+    };
+    struct e2e_image image = {.format = info.format,
+                              .aspect = VK_IMAGE_ASPECT_COLOR_BIT,
+                              .extent = info.extent,
+                              .levels = 1,
+                              .layers = 1};
+    OK(vkCreateImage(t->device, &info, NULL, &image.handle));
+    KEEP(t, IMAGE, image.handle);
+    VkMemoryRequirements needs;
+    vkGetImageMemoryRequirements(t->device, image.handle, &needs);
+    VkSparseImageMemoryRequirements sparse[4];
+    uint32_t count = COUNT(sparse);
+    vkGetImageSparseMemoryRequirements(t->device, image.handle, &count, sparse);
+    CHECK(count >= 1, "no sparse requirements");
+    const VkExtent3D block = sparse[0].formatProperties.imageGranularity;
+    e2e_print("blocks of %ux%u, tail from level %u", block.width, block.height,
+              sparse[0].imageMipTailFirstLod);
+    CHECK(block.width && block.height, "granularity");
+    if (sparse[0].imageMipTailFirstLod == 0) {
+        e2e_skip("the whole image is its tail");
+    }
+
+    // The left half gets memory; the right half has none.
+    const uint32_t rows = 512 / block.height, columns = 256 / block.width;
+    VkSparseImageMemoryBind binds[256];
+    CHECK(rows * columns <= COUNT(binds), "more blocks than expected");
+    const VkDeviceMemory memory = pages(t, needs.memoryTypeBits, needs.alignment * rows * columns);
+    for (uint32_t i = 0; i < rows * columns; i++) {
+        binds[i] = (VkSparseImageMemoryBind){
+            .subresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0},
+            .offset = {(int32_t)(i % columns * block.width), (int32_t)(i / columns * block.height),
+                       0},
+            .extent = block,
+            .memory = memory,
+            .memoryOffset = i * needs.alignment,
+        };
+    }
+    const VkSparseImageMemoryBindInfo image_binds = {image.handle, rows * columns, binds};
+    const VkBindSparseInfo bind_info = {
+        .sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+        .imageBindCount = 1,
+        .pImageBinds = &image_binds,
+    };
+    bind(t, &bind_info);
+
+    const VkDeviceSize size = 256 * 512 * 4;
+    const struct e2e_buffer from = e2e_buffer(t, size, copies, E2E_HOST);
+    const struct e2e_buffer back = e2e_buffer_with(t, NULL, size, copies);
+    e2e_pattern_fill(from.map, size, 29);
+    const VkBufferImageCopy left = {.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+                                    .imageExtent = {256, 512, 1}};
+    VkCommandBuffer commands = e2e_begin(t);
+    e2e_layout(commands, &image, VK_IMAGE_LAYOUT_UNDEFINED, VK_IMAGE_LAYOUT_GENERAL);
+    vkCmdCopyBufferToImage(commands, from.handle, image.handle, VK_IMAGE_LAYOUT_GENERAL, 1, &left);
+    e2e_barrier(commands);
+    vkCmdCopyImageToBuffer(commands, image.handle, VK_IMAGE_LAYOUT_GENERAL, back.handle, 1, &left);
+    e2e_run(t, commands);
+    e2e_pattern_check(back.map, size, 29, "bound half");
+    e2e_digest("bound half", back.map, size);
+}
