@@ -50,9 +50,10 @@ struct pv_blob_device {
     struct pv_blob_device_params params;
     atomic_uint refs;
 
-    pthread_mutex_t lock; // guards every pv_blob_memory of the device, and `sacrifice`
-    // PV_QUIRK_STICKY_IMPORT_FAILURE: something to free after a failed import.
-    VkDeviceMemory sacrifice;
+    pthread_mutex_t lock; // guards every pv_blob_memory of the device, and `sacrifices`
+    // PV_QUIRK_STICKY_IMPORT_FAILURE: something to free after a failed import, in each memory
+    // type that is imported into.
+    VkDeviceMemory sacrifices[VK_MAX_MEMORY_TYPES];
 };
 
 // vkAllocateMemory, and once more if a sticky import failure may be in the way.

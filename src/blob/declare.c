@@ -37,6 +37,19 @@ static VkExternalMemoryHandleTypeFlags mapping_types(const struct pv_blob_choice
     return types;
 }
 
+// Whether all memory of the device proper is shared with guests, as where it is the host's.
+static bool shares_device_memory(const struct pv_blob_device *device)
+{
+    const struct pv_blob_choice *choice = device->params.choice;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        if ((pv_blob_device_type_flags(device, i) & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) &&
+            choice->map[i] == PV_MEMORY_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 VkExternalMemoryHandleTypeFlags
 pv_blob_translate_handle_types(const struct pv_blob_choice *choice,
                                VkExternalMemoryHandleTypeFlags guest_types)
@@ -164,7 +177,8 @@ VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(const struct pv_blob_
     if (info->tiling == VK_IMAGE_TILING_LINEAR) {
         wanted &= facts->linear_image_types;
     } else if (info->tiling == VK_IMAGE_TILING_OPTIMAL) {
-        wanted &= facts->optimal_image_types;
+        // External images may lose compression: only where they cannot do without.
+        wanted = shares_device_memory(device) ? wanted & facts->optimal_image_types : 0;
     } else {
         wanted = 0; // a modifier's external properties are the guest's to ask for
     }

@@ -80,27 +80,43 @@ uint32_t pv_blob_device_extensions(const struct pv_device_facts *facts,
     return count;
 }
 
-// Allocates the smallest piece of plain memory, to be freed when an import failure sticks.
-static VkDeviceMemory make_sacrifice(const struct pv_blob_device *device)
+static bool is_imported_into(const struct pv_blob_choice *choice, uint32_t type)
 {
-    const VkMemoryAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-        .allocationSize = pv_os_page_size(),
-        .memoryTypeIndex = 0,
-    };
-    VkDeviceMemory memory;
-    return device->params.vk->vkAllocateMemory(device->params.device, &info, NULL, &memory) ==
-                   VK_SUCCESS
-               ? memory
-               : VK_NULL_HANDLE;
+    return choice->map[type] == PV_MEMORY_HOST_POINTER || choice->map[type] == PV_MEMORY_OPAQUE_FD;
 }
 
-static void free_sacrifice(struct pv_blob_device *device)
+// Allocates a page of plain memory per imported type, to be freed when an import failure sticks.
+static void make_sacrifices(struct pv_blob_device *device)
 {
-    if (device->sacrifice) {
-        device->params.vk->vkFreeMemory(device->params.device, device->sacrifice, NULL);
-        device->sacrifice = VK_NULL_HANDLE;
+    const struct pv_blob_device_params *params = &device->params;
+    for (uint32_t i = 0; i < params->choice->type_count; i++) {
+        const VkMemoryAllocateInfo info = {
+            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+            .allocationSize = pv_os_page_size(),
+            .memoryTypeIndex = i,
+        };
+        if (!is_imported_into(params->choice, i) || device->sacrifices[i]) {
+            continue;
+        }
+        if (params->vk->vkAllocateMemory(params->device, &info, NULL, &device->sacrifices[i]) !=
+            VK_SUCCESS) {
+            device->sacrifices[i] = VK_NULL_HANDLE;
+        }
     }
+}
+
+// false when there were none.
+static bool free_sacrifices(struct pv_blob_device *device)
+{
+    bool freed = false;
+    for (uint32_t i = 0; i < VK_MAX_MEMORY_TYPES; i++) {
+        if (device->sacrifices[i]) {
+            device->params.vk->vkFreeMemory(device->params.device, device->sacrifices[i], NULL);
+            device->sacrifices[i] = VK_NULL_HANDLE;
+            freed = true;
+        }
+    }
+    return freed;
 }
 
 struct pv_blob_device *pv_blob_device_create(const struct pv_blob_device_params *params)
@@ -116,7 +132,7 @@ struct pv_blob_device *pv_blob_device_create(const struct pv_blob_device_params 
     atomic_init(&device->refs, 1);
     pthread_mutex_init(&device->lock, NULL);
     if (params->facts->quirks & PV_QUIRK_STICKY_IMPORT_FAILURE) {
-        device->sacrifice = make_sacrifice(device);
+        make_sacrifices(device);
     }
     return device;
 }
@@ -132,7 +148,7 @@ void pv_blob_device_unref(struct pv_blob_device *device)
     if (!device || atomic_fetch_sub_explicit(&device->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    free_sacrifice(device);
+    free_sacrifices(device);
     pthread_mutex_destroy(&device->lock);
     const struct pv_blob_device_params params = device->params;
     free(device);
@@ -155,16 +171,16 @@ VkResult pv_blob_device_allocate(struct pv_blob_device *device, const VkMemoryAl
     VkResult result = vk->vkAllocateMemory(device->params.device, info, NULL, &handle);
     if (may_be_sticky(result) && (device->params.facts->quirks & PV_QUIRK_STICKY_IMPORT_FAILURE)) {
         pthread_mutex_lock(&device->lock);
-        if (device->sacrifice) {
-            free_sacrifice(device);
+        if (free_sacrifices(device)) {
             result = vk->vkAllocateMemory(device->params.device, info, NULL, &handle);
             if (result != VK_SUCCESS) {
-                // It was the real thing, and may stick in its turn: free once more.
-                device->sacrifice = make_sacrifice(device);
-                free_sacrifice(device);
+                // It was the real thing, and may stick in its turn: free once more. A page is
+                // smaller than what failed, unless that was a page too.
+                make_sacrifices(device);
+                free_sacrifices(device);
             }
         }
-        device->sacrifice = make_sacrifice(device);
+        make_sacrifices(device);
         pthread_mutex_unlock(&device->lock);
     }
     if (result == VK_SUCCESS) {

@@ -12,7 +12,8 @@
 
 // Drivers that need to be treated with care. HOSTS.md has the measurements.
 enum pv_driver_quirk {
-    // After a failed import, allocations of at least that size fail until some memory is freed.
+    // After a failed import, allocations of at least that size fail in the same memory type (and
+    // in others alike) until memory of that type is freed.
     PV_QUIRK_STICKY_IMPORT_FAILURE = 1u << 0,
     // Imported pages get pinned one by one: making them present first is cheaper.
     PV_QUIRK_POPULATE_IMPORTS = 1u << 1,

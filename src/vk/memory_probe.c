@@ -16,7 +16,8 @@ struct probe {
     VkDevice device;
     struct pv_device_functions vk;
     uint64_t size; // of every allocation: a page, or the host pointer alignment if larger
-    // Freed after a failed import, so that later allocations work (PV_QUIRK_STICKY_...).
+    // Memory of the type that is being tried, freed after a failed import so that later
+    // allocations work (PV_QUIRK_STICKY_IMPORT_FAILURE).
     VkDeviceMemory sacrifice;
 };
 
@@ -57,6 +58,14 @@ static const char *create_device(struct probe *probe)
     return NULL;
 }
 
+static void free_sacrifice(struct probe *probe)
+{
+    if (probe->sacrifice) {
+        probe->vk.vkFreeMemory(probe->device, probe->sacrifice, NULL);
+        probe->sacrifice = VK_NULL_HANDLE;
+    }
+}
+
 static VkResult allocate(struct probe *probe, uint32_t type, const void *chain,
                          VkDeviceMemory *memory)
 {
@@ -69,20 +78,21 @@ static VkResult allocate(struct probe *probe, uint32_t type, const void *chain,
     const VkResult result = probe->vk.vkAllocateMemory(probe->device, &info, NULL, memory);
     if (result != VK_SUCCESS) {
         *memory = VK_NULL_HANDLE;
-        if (probe->sacrifice) {
-            probe->vk.vkFreeMemory(probe->device, probe->sacrifice, NULL);
-            probe->sacrifice = VK_NULL_HANDLE;
-        }
+        free_sacrifice(probe);
     }
     return result;
 }
 
-// Makes sure that there is something to free should the next import fail.
-static void prepare_import(struct probe *probe)
+// Imports into memory of `type`, with something at hand to free should that fail.
+static VkResult import_memory(struct probe *probe, uint32_t type, const void *chain,
+                              VkDeviceMemory *memory)
 {
-    if ((probe->facts->quirks & PV_QUIRK_STICKY_IMPORT_FAILURE) && !probe->sacrifice) {
-        allocate(probe, 0, NULL, &probe->sacrifice);
+    if (probe->facts->quirks & PV_QUIRK_STICKY_IMPORT_FAILURE) {
+        allocate(probe, type, NULL, &probe->sacrifice);
     }
+    const VkResult result = allocate(probe, type, chain, memory);
+    free_sacrifice(probe);
+    return result;
 }
 
 static VkMemoryPropertyFlags type_flags(const struct probe *probe, uint32_t type)
@@ -169,8 +179,7 @@ static bool try_host_pointer(struct probe *probe, uint32_t type, void *pointer)
         .pHostPointer = pointer,
     };
     VkDeviceMemory memory;
-    prepare_import(probe);
-    if (allocate(probe, type, &import, &memory) != VK_SUCCESS) {
+    if (import_memory(probe, type, &import, &memory) != VK_SUCCESS) {
         return false;
     }
     // In this order: after a successful bind the buffer is gone, the memory is still ours.
@@ -256,8 +265,7 @@ static void try_opaque_fd(struct probe *probe, uint32_t type)
             .fd = fd,
         };
         VkDeviceMemory imported;
-        prepare_import(probe);
-        if (allocate(probe, type, &import, &imported) == VK_SUCCESS) {
+        if (import_memory(probe, type, &import, &imported) == VK_SUCCESS) {
             fd = -1; // the driver took it
             void *mapped = NULL;
             if (probe->vk.vkMapMemory(probe->device, imported, 0, VK_WHOLE_SIZE, 0, &mapped) ==
@@ -455,9 +463,6 @@ const char *pv_memory_probe(struct pv_device_facts *facts, const struct pv_vk_in
     probe_declarations(&probe);
     probe_host_pointer(&probe);
     probe_descriptors(&probe);
-    if (probe.sacrifice) {
-        probe.vk.vkFreeMemory(probe.device, probe.sacrifice, NULL);
-    }
     probe.vk.vkDestroyDevice(probe.device, NULL);
     return NULL;
 }

@@ -171,18 +171,18 @@ static VkResult fill_memory(struct memory *memory, const VkImportMemoryFdInfoKHR
     return memory->info.data ? VK_SUCCESS : VK_ERROR_OUT_OF_DEVICE_MEMORY;
 }
 
-static bool fails_by_stickiness(VkDeviceSize size)
+static bool fails_by_stickiness(uint32_t type, VkDeviceSize size)
 {
     pthread_mutex_lock(&mock.lock);
-    const bool fails = mock.sticky_size > 0 && size >= mock.sticky_size;
+    const bool fails = mock.sticky_sizes[type] > 0 && size >= mock.sticky_sizes[type];
     pthread_mutex_unlock(&mock.lock);
     return fails;
 }
 
-static void set_sticky_size(VkDeviceSize size)
+static void set_sticky_size(uint32_t type, VkDeviceSize size)
 {
     pthread_mutex_lock(&mock.lock);
-    mock.sticky_size = mock.config.sticky_import_failure ? size : 0;
+    mock.sticky_sizes[type] = mock.config.sticky_import_failure ? size : 0;
     pthread_mutex_unlock(&mock.lock);
 }
 
@@ -206,10 +206,10 @@ VkResult impl_vkAllocateMemory(VkDevice device, const VkMemoryAllocateInfo *pAll
     const uint32_t heap = properties->memoryTypes[memory->info.type_index].heapIndex;
     VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     if (memory->info.size <= properties->memoryHeaps[heap].size + 65536 &&
-        !fails_by_stickiness(memory->info.size)) {
+        !fails_by_stickiness(memory->info.type_index, memory->info.size)) {
         result = fill_memory(memory, import);
         if (result != VK_SUCCESS && memory->info.import_type) {
-            set_sticky_size(memory->info.size);
+            set_sticky_size(memory->info.type_index, memory->info.size);
         }
     }
     if (result != VK_SUCCESS) {
@@ -236,7 +236,9 @@ void impl_vkFreeMemory(VkDevice device, VkDeviceMemory memory,
         volatile uint8_t *byte = data->info.host_pointer;
         *byte = *byte;
     }
-    set_sticky_size(0);
+    if (data) {
+        set_sticky_size(data->info.type_index, 0);
+    }
     mock_destroy(MOCK_HANDLE(memory), VK_OBJECT_TYPE_DEVICE_MEMORY, "vkFreeMemory");
 }
 

@@ -61,8 +61,8 @@ struct mock_vk_config {
     VkExternalSemaphoreHandleTypeFlags semaphore_handle_types;
     // memoryTypeBits of buffers and images that declare a host pointer type; 0: as without.
     uint32_t declared_type_bits;
-    // As the driver of NVIDIA does: after a failed import of some size, allocations of at least
-    // that size fail until some memory is freed.
+    // As NVIDIA's driver does: after a failed import of some size, allocations of at least that
+    // size in the same memory type fail until memory of that type is freed.
     bool sticky_import_failure;
 };
 

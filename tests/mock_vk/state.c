@@ -118,7 +118,7 @@ void mock_vk_reset(void)
     mock.hold = false;
     mock.lost = false;
     mock.held_count = 0;
-    mock.sticky_size = 0;
+    memset(mock.sticky_sizes, 0, sizeof(mock.sticky_sizes));
     set_default_config(&mock.config);
     pthread_cond_broadcast(&mock.changed);
     pthread_mutex_unlock(&mock.lock);

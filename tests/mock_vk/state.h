@@ -97,7 +97,7 @@ struct mock_state {
     struct mock_submission *held;
     size_t held_count, held_capacity;
 
-    VkDeviceSize sticky_size; // 0: no failed import sticks
+    VkDeviceSize sticky_sizes[VK_MAX_MEMORY_TYPES]; // 0: no failed import sticks
 };
 extern struct mock_state mock;
 

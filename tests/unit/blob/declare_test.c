@@ -139,11 +139,33 @@ static void keeps_real_dmabufs(void **state)
     close_fixture(&fixture);
 }
 
+static void have_host_memory_only(struct mock_vk_config *config)
+{
+    config->memory.memoryTypeCount = 1;
+    config->memory.memoryTypes[0].propertyFlags =
+        VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+        VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    config->host_pointer_types = 1;
+    config->opaque_fd_types = 1;
+}
+
+static void leaves_optimal_images_alone_in_device_memory(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_fixture(&fixture, &by_descriptor, NULL); // type 1 is the device's own
+    VkImageCreateInfo info = plain_image(VK_IMAGE_TILING_OPTIMAL);
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), 0);
+    info = plain_image(VK_IMAGE_TILING_LINEAR);
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
+    close_fixture(&fixture);
+}
+
 static void asks_the_driver_about_each_image(void **state)
 {
     (void)state;
     struct fixture fixture;
-    open_fixture(&fixture, &by_descriptor, NULL);
+    open_fixture(&fixture, &by_descriptor, have_host_memory_only);
     VkImageCreateInfo info = plain_image(VK_IMAGE_TILING_OPTIMAL);
     assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
     info.tiling = VK_IMAGE_TILING_LINEAR;
@@ -175,7 +197,7 @@ static void asks_nothing_when_the_probe_said_no(void **state)
     struct fixture fixture;
     open_fixture(&fixture, &by_descriptor, refuse_images);
     const uint32_t before = mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties2");
-    const VkImageCreateInfo info = plain_image(VK_IMAGE_TILING_OPTIMAL);
+    const VkImageCreateInfo info = plain_image(VK_IMAGE_TILING_LINEAR);
     assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), 0);
     assert_int_equal(mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties2"), before);
     close_fixture(&fixture);
@@ -188,6 +210,7 @@ int main(void)
         cmocka_unit_test(adds_only_what_is_compatible),
         cmocka_unit_test(translates_dmabufs_to_what_stands_in_for_them),
         cmocka_unit_test(keeps_real_dmabufs),
+        cmocka_unit_test(leaves_optimal_images_alone_in_device_memory),
         cmocka_unit_test(asks_the_driver_about_each_image),
         cmocka_unit_test(asks_nothing_when_the_probe_said_no),
     };

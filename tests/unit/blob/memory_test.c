@@ -363,27 +363,32 @@ static void clears_an_import_failure_that_sticks(void **state)
 static void retries_what_somebody_elses_failure_made_fail(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    struct pv_blob_memory memory;
-    open_fixture(&fixture, 0, true, stick_like_nvidia);
-    // Another context of this process makes an import fail behind our back.
-    const VkImportMemoryHostPointerInfoEXT import = {
-        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
-        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-        .pHostPointer = (void *)4096,
-    };
-    const VkMemoryAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-        .pNext = &import,
-        .allocationSize = 4096,
-        .memoryTypeIndex = 1, // takes no host pointers
-    };
-    VkDeviceMemory handle;
-    assert_int_equal(fixture.mock.vk.vkAllocateMemory(fixture.mock.handle, &info, NULL, &handle),
-                     VK_ERROR_INVALID_EXTERNAL_HANDLE);
-    assert_int_equal(allocate(&fixture, 65536, 2, &memory), VK_SUCCESS);
-    pv_blob_memory_free(fixture.device, &memory);
-    close_fixture(&fixture);
+    for (uint32_t type = 2; type <= 3; type++) {
+        struct fixture fixture;
+        struct pv_blob_memory memory;
+        open_fixture(&fixture, 0, true, stick_like_nvidia);
+        // Another context of this process makes an import fail behind our back.
+        const VkImportMemoryHostPointerInfoEXT import = {
+            .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+            .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+            .pHostPointer = (void *)4096,
+        };
+        const VkMemoryAllocateInfo info = {
+            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+            .pNext = &import,
+            .allocationSize = 4096,
+            .memoryTypeIndex = type,
+        };
+        VkDeviceMemory handle;
+        refuse_pointers_now(&fixture, 0);
+        assert_int_equal(
+            fixture.mock.vk.vkAllocateMemory(fixture.mock.handle, &info, NULL, &handle),
+            VK_ERROR_INVALID_EXTERNAL_HANDLE);
+        refuse_pointers_now(&fixture, 0xc);
+        assert_int_equal(allocate(&fixture, 65536, type, &memory), VK_SUCCESS);
+        pv_blob_memory_free(fixture.device, &memory);
+        close_fixture(&fixture);
+    }
 }
 
 // --- dma-bufs ------------------------------------------------------------------------------
