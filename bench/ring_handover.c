@@ -50,10 +50,11 @@ static uint64_t cpu_ns(clockid_t clock)
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-// What all threads but this one have used.
-static uint64_t others_cpu_ns(void)
+// What all threads but this one have used. The two clocks are read one after the other: a
+// difference of two results can be slightly negative.
+static double others_cpu_ns(void)
 {
-    return cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+    return (double)cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - (double)cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static bool execute(void *user, uint8_t *bytes, size_t size)
@@ -182,7 +183,8 @@ static void measure_calls(const char *name, uint32_t count, void (*silence)(uint
     struct guest guest;
     guest_open(&guest);
     const uint32_t warm_up = count / 10 + 20;
-    uint64_t begin_ns = 0, begin_cpu_ns = 0;
+    uint64_t begin_ns = 0;
+    double begin_cpu_ns = 0;
     uint32_t begin_sleeps = 0, slow = 0;
     for (uint32_t i = 0; i < warm_up + count; i++) {
         if (i == warm_up) {
@@ -204,7 +206,7 @@ static void measure_calls(const char *name, uint32_t count, void (*silence)(uint
     const double wall_ns = (double)(pv_os_now_ns() - begin_ns);
     const struct row row = {
         .slow_percent = slow * 100.0 / count,
-        .cpu_percent = (double)(others_cpu_ns() - begin_cpu_ns) * 100 / wall_ns,
+        .cpu_percent = (others_cpu_ns() - begin_cpu_ns) * 100 / wall_ns,
         .notifications = (double)guest.notifications / count,
         .sleeps = (double)(atomic_load(&guest.sleeps) - begin_sleeps) / count,
     };
@@ -281,10 +283,10 @@ static void measure_idleness(void)
     guest_wait(&guest);
     be_asleep(100000000);
     const uint32_t sleeps = atomic_load(&guest.sleeps);
-    const uint64_t used_ns = others_cpu_ns();
+    const double used_ns = others_cpu_ns();
     be_asleep(900000000);
     printf("idle ring                    %8u wake-ups, %.3f ms of CPU in 0.9 s\n",
-           atomic_load(&guest.sleeps) - sleeps, (double)(others_cpu_ns() - used_ns) / 1e6);
+           atomic_load(&guest.sleeps) - sleeps, (others_cpu_ns() - used_ns) / 1e6);
     guest_close(&guest);
 }
 
