@@ -42,7 +42,7 @@ void pv_allocate_chain_init(struct pv_allocate_chain *chain, const VkMemoryAlloc
     }
 }
 
-const void *pv_chain_find(const void *chain, VkStructureType type)
+const void *pv_blob_chain_find(const void *chain, VkStructureType type)
 {
     for (const VkBaseInStructure *in = chain; in; in = in->pNext) {
         if (in->sType == type) {

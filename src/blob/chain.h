@@ -34,6 +34,6 @@ void pv_allocate_chain_init(struct pv_allocate_chain *chain, const VkMemoryAlloc
 void pv_allocate_chain_add(struct pv_allocate_chain *chain, void *structure);
 
 // The structure of a type in a decoded chain, or NULL.
-const void *pv_chain_find(const void *chain, VkStructureType type);
+const void *pv_blob_chain_find(const void *chain, VkStructureType type);
 
 #endif

@@ -96,7 +96,7 @@ VkExternalMemoryHandleTypeFlags pv_blob_buffer_handle_types(const struct pv_blob
     const struct pv_declare_facts *facts = &device->params.facts->declare;
     const struct pv_blob_choice *choice = device->params.choice;
     const VkExternalMemoryBufferCreateInfo *external =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
     const VkExternalMemoryHandleTypeFlags declared =
         external ? pv_blob_translate_handle_types(choice, external->handleTypes) : 0;
     // The facts are those of plain buffers.
@@ -119,9 +119,9 @@ static bool image_accepts(const struct pv_blob_device *device, const VkImageCrea
     VkImageFormatListCreateInfo formats;
     VkImageStencilUsageCreateInfo stencil;
     const VkImageFormatListCreateInfo *guest_formats =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
     const VkImageStencilUsageCreateInfo *guest_stencil =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO);
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO);
     if (guest_formats) {
         formats = *guest_formats;
         formats.pNext = external.pNext;
@@ -168,7 +168,7 @@ VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(const struct pv_blob_
     const struct pv_declare_facts *facts = &device->params.facts->declare;
     const struct pv_blob_choice *choice = device->params.choice;
     const VkExternalMemoryImageCreateInfo *external =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
     VkExternalMemoryHandleTypeFlags declared =
         external ? pv_blob_translate_handle_types(choice, external->handleTypes) : 0;
     const VkImageCreateFlags special =

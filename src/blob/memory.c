@@ -9,15 +9,15 @@
 static bool wants_export(const VkMemoryAllocateInfo *info)
 {
     const VkExportMemoryAllocateInfo *export =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
     return export && export->handleTypes != 0;
 }
 
 // An address that the driver must reproduce rules out imported memory.
 static bool wants_capture_address(const VkMemoryAllocateInfo *info)
 {
-    const VkMemoryOpaqueCaptureAddressAllocateInfo *address =
-        pv_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO);
+    const VkMemoryOpaqueCaptureAddressAllocateInfo *address = pv_blob_chain_find(
+        info->pNext, VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO);
     return address && address->opaqueCaptureAddress != 0;
 }
 

@@ -57,18 +57,19 @@ static void keeps_what_means_the_same_everywhere(void **state)
     assert_int_equal(chain.info.memoryTypeIndex, 3);
     assert_int_equal(length_of(chain.info.pNext), 4);
     const VkMemoryAllocateFlagsInfo *flags =
-        pv_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
+        pv_blob_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
     assert_int_equal(flags->flags, VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT);
     const VkMemoryDedicatedAllocateInfo *dedicated =
-        pv_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO);
+        pv_blob_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO);
     assert_int_equal((uintptr_t)dedicated->image, 7);
     const VkMemoryPriorityAllocateInfoEXT *priority =
-        pv_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT);
+        pv_blob_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT);
     assert_true(priority->priority == 0.25f);
-    const VkMemoryOpaqueCaptureAddressAllocateInfo *address = pv_chain_find(
+    const VkMemoryOpaqueCaptureAddressAllocateInfo *address = pv_blob_chain_find(
         chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO);
     assert_int_equal(address->opaqueCaptureAddress, 0x1234);
-    assert_null(pv_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO));
+    assert_null(
+        pv_blob_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO));
 }
 
 static void leaves_the_guest_chain_as_it_was(void **state)
@@ -91,7 +92,8 @@ static void drops_the_dedicated_resource_on_request(void **state)
     fill(&guest);
     pv_allocate_chain_init(&chain, &guest.info, 4096, PV_CHAIN_DROP_DEDICATED);
     assert_int_equal(length_of(chain.info.pNext), 3);
-    assert_null(pv_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO));
+    assert_null(
+        pv_blob_chain_find(chain.info.pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO));
     assert_null(chain.dedicated.image);
 }
 
