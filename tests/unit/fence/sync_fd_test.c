@@ -95,6 +95,26 @@ static void keeps_a_bounded_number_of_fences(void **state)
     close_fixture(&fixture);
 }
 
+static void bounds_the_fences_that_nothing_signals(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    VkFence fence;
+    uint32_t count = 0;
+    open_fixture(&fixture);
+    mock_vk_hold();
+    while (count < 100000 && pv_fence_pool_acquire(fixture.pool, &fence) == VK_SUCCESS) {
+        submit(&fixture, fence);
+        pv_fence_pool_abandon(fixture.pool, fence);
+        count++;
+    }
+    assert_true(count >= 1000 && count < 100000);
+    mock_vk_release(UINT32_MAX);
+    assert_int_equal(pv_fence_pool_acquire(fixture.pool, &fence), VK_SUCCESS); // one came back
+    pv_fence_pool_recycle(fixture.pool, fence);
+    close_fixture(&fixture);
+}
+
 static void reports_what_the_driver_refuses(void **state)
 {
     (void)state;
@@ -276,6 +296,7 @@ int main(void)
         cmocka_unit_test(hands_out_unsignaled_fences),
         cmocka_unit_test(reuses_abandoned_fences_once_they_are_signaled),
         cmocka_unit_test(keeps_a_bounded_number_of_fences),
+        cmocka_unit_test(bounds_the_fences_that_nothing_signals),
         cmocka_unit_test(reports_what_the_driver_refuses),
         cmocka_unit_test(signals_a_semaphore_once),
         cmocka_unit_test(consumes_a_signal_that_is_still_pending),
