@@ -70,6 +70,9 @@ struct pv_context {
     _Atomic bool failed;
     char failure[256]; // written before `failed`, by the one who sets it
     _Atomic bool failing;
+    // The guest binds queues without waiting for the reply, as Mesa before 26.2 does: it learns of
+    // signals through feedback slots.
+    _Atomic bool guest_uses_feedback;
     _Atomic uint64_t memory; // bytes of live VkDeviceMemory
 };
 

@@ -103,6 +103,9 @@ static bool run_all(struct pv_stream *stream, struct pv_arena *arena, struct pv_
         if (__builtin_expect(pv_context_has_failed(stream->context), 0)) {
             return false;
         }
+        if (stream->ring && pv_ring_is_stopping(stream->ring->ring)) {
+            break; // what is left is not run
+        }
     }
     count_one(&stream->counters.commands, commands);
     return true;

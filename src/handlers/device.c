@@ -261,6 +261,9 @@ void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQ
     struct pv_context *context = s->context;
     struct pv_device *device = pv_device_of(cmd->device_obj);
     const VkDeviceQueueInfo2 *info = cmd->pQueueInfo;
+    if (!pv_stream_wants_reply(s)) {
+        atomic_store_explicit(&context->guest_uses_feedback, true, memory_order_relaxed);
+    }
     uint32_t ring_idx = 0;
     for (const VkBaseInStructure *node = info->pNext; node; node = node->pNext) {
         if (node->sType == VK_STRUCTURE_TYPE_DEVICE_QUEUE_TIMELINE_INFO_MESA) {

@@ -2,6 +2,8 @@
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"
 
+#include <time.h>
+
 // A wait looks up from the driver this often, so that a context can end meanwhile.
 #define WAIT_SLICE_NS ((uint64_t)100 * 1000 * 1000)
 
@@ -132,4 +134,23 @@ void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemapho
         }
     }
     pv_device_end_wait(s, device);
+}
+
+// Mesa before 26.2 stores the new value in its feedback slot *after* it has sent this command. Work
+// that the signal releases may write the slot, too, and when that comes first, the guest's late
+// store hides it for ever. So the guest gets the time of a few instructions, without our thread
+// in the way.
+#define FEEDBACK_GRACE_NS 50000
+
+void pv_handle_vkSignalSemaphore(struct pv_stream *s, struct pv_cmd_vkSignalSemaphore *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkSignalSemaphore) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    if (atomic_load_explicit(&s->context->guest_uses_feedback, memory_order_relaxed)) {
+        nanosleep(&(struct timespec){.tv_nsec = FEEDBACK_GRACE_NS}, NULL);
+    }
+    cmd->ret = vk->vkSignalSemaphore(cmd->device, cmd->pSignalInfo);
 }
