@@ -49,7 +49,7 @@ class Registry:
         for element in root.find("extensions"):
             if "vulkan" not in element.get("supported", "").split(","):
                 continue
-            if element.get("platform"):
+            if element.get("platform") or element.get("provisional") == "true":
                 continue
             if element.get("type") == "device":
                 self.device_extensions.append(element.get("name"))
