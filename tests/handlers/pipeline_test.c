@@ -1,0 +1,255 @@
+// Pipelines, of which some may fail; shader code; and how much queries write.
+#include "guest.h"
+
+#include <string.h>
+
+#define LAYOUT 100
+#define MODULE 101
+
+static void write_module(struct guest *g, uint64_t id, uint64_t code_size, uint32_t words)
+{
+    begin(g, PV_COMMAND_vkCreateShaderModule, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO);
+    put_u32(g, 0);
+    put_u64(g, code_size);
+    put_u64(g, words);
+    for (uint32_t i = 0; i < words; i++) {
+        put_u32(g, 0x07230203);
+    }
+    put_new(g, id);
+}
+
+static void open_module(struct guest *g)
+{
+    guest_open_device(g);
+    begin(g, PV_COMMAND_vkCreatePipelineLayout, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO);
+    put_u32(g, 0);
+    put_u32(g, 0);
+    put_null(g);
+    put_u32(g, 0);
+    put_null(g);
+    put_new(g, LAYOUT);
+    write_module(g, MODULE, 16, 4);
+    submit_well(g);
+}
+
+// `code_size`: of code in the stage's own VkShaderModuleCreateInfo, -1 for a module.
+static void write_pipelines(struct guest *g, const uint64_t *ids, uint32_t count, uint64_t module,
+                            int64_t code_size, bool reply)
+{
+    begin(g, PV_COMMAND_vkCreateComputePipelines, reply);
+    put_u64(g, DEVICE);
+    put_u64(g, 0); // cache
+    put_u32(g, count);
+    put_u64(g, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_stype(g, VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO);
+        put_u32(g, 0);
+        put_u32(g, VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO);
+        if (code_size >= 0) {
+            put_present(g);
+            put_stype(g, VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO);
+            put_u32(g, 0);
+            put_u64(g, (uint64_t)code_size);
+            put_u64(g, (uint64_t)code_size / 4);
+            for (int64_t k = 0; k < code_size / 4; k++) {
+                put_u32(g, 0x07230203);
+            }
+        } else {
+            put_null(g);
+        }
+        put_u32(g, 0);
+        put_u32(g, VK_SHADER_STAGE_COMPUTE_BIT);
+        put_u64(g, module);
+        put_string(g, "main");
+        put_null(g); // specialisation
+        put_u64(g, LAYOUT);
+        put_u64(g, 0); // base
+        put_u32(g, 0);
+    }
+    put_null(g); // pAllocator
+    put_u64(g, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_u64(g, ids[i]);
+    }
+}
+
+static void shader_code_is_a_number_of_words(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t size;
+        uint32_t words;
+    } bad[] = {{17, 4}, {19, 4}, {15, 3}, {3, 0}, {0, 0}, {16, 3}, {16, 0}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        mock_vk_reset();
+        struct guest g;
+        open_module(&g);
+        write_module(&g, 200, bad[i].size, bad[i].words);
+        assert_false(submit(&g));
+        assert_int_equal(mock_vk_call_count("vkCreateShaderModule"), 1);
+        guest_close(&g);
+    }
+}
+
+static void shader_code_in_a_stage_as_well(void **state)
+{
+    (void)state;
+    static const int64_t bad[] = {17, 19, 3, 0};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        mock_vk_reset();
+        struct guest g;
+        open_module(&g);
+        write_pipelines(&g, (uint64_t[]){200}, 1, 0, bad[i], false);
+        assert_false(submit(&g));
+        assert_int_equal(mock_vk_call_count("vkCreateComputePipelines"), 0);
+        guest_close(&g);
+    }
+    mock_vk_reset();
+    struct guest g;
+    open_module(&g);
+    write_pipelines(&g, (uint64_t[]){200}, 1, 0, 16, true);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkCreateComputePipelines), VK_SUCCESS);
+    guest_close(&g);
+}
+
+static void pipelines_echo_their_ids(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_module(&g);
+    write_pipelines(&g, (uint64_t[]){200, 201, 202}, 3, MODULE, -1, true);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkCreateComputePipelines), VK_SUCCESS);
+    assert_int_equal(get_u64(&g), 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_int_equal(get_u64(&g), 200 + i);
+    }
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_PIPELINE), 3);
+    guest_close(&g);
+}
+
+// The driver makes all pipelines but the first.
+static void lose_first(void *user, void *const *args)
+{
+    (void)user;
+    --*(uint32_t *)args[2];
+    ++*(const VkComputePipelineCreateInfo **)args[3];
+    ++*(VkPipeline **)args[5];
+}
+
+static void a_failed_pipeline_has_no_id(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_module(&g);
+    mock_vk_set_hook("vkCreateComputePipelines", lose_first, NULL);
+    write_pipelines(&g, (uint64_t[]){200, 201, 202}, 3, MODULE, -1, true);
+    submit_well(&g);
+    get_result(&g, PV_COMMAND_vkCreateComputePipelines);
+    assert_int_equal(get_u64(&g), 3);
+    assert_int_equal(get_u64(&g), NO_ID);
+    assert_int_equal(get_u64(&g), 201);
+    assert_int_equal(get_u64(&g), 202);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_PIPELINE), 2);
+    // Its id stayed free, the others' did not.
+    write_create_fence(&g, 200, false);
+    submit_well(&g);
+    write_create_fence(&g, 201, false);
+    submit_badly(&g, "in use");
+    guest_close(&g);
+}
+
+static void write_bind(struct guest *g, uint64_t command_buffer, uint64_t pipeline)
+{
+    begin(g, PV_COMMAND_vkCmdBindPipeline, false);
+    put_u64(g, command_buffer);
+    put_u32(g, VK_PIPELINE_BIND_POINT_COMPUTE);
+    put_u64(g, pipeline);
+}
+
+static void a_failed_pipeline_that_nobody_saw_is_skipped(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_module(&g);
+    mock_vk_set_hook("vkCreateComputePipelines", lose_first, NULL);
+    write_pipelines(&g, (uint64_t[]){200, 201}, 2, MODULE, -1, false);
+    write_create_command_pool(&g, 300, false);
+    write_allocate_command_buffers(&g, 300, (uint64_t[]){301, 302}, 2, false);
+    write_begin_command_buffer(&g, 301, false);
+    write_bind(&g, 301, 201);
+    write_submit(&g, QUEUE, 301, 0, true);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkQueueSubmit), VK_SUCCESS);
+    assert_int_equal(mock_vk_call_count("vkCmdBindPipeline"), 1);
+    write_begin_command_buffer(&g, 302, false);
+    write_bind(&g, 302, 200);
+    write_submit(&g, QUEUE, 302, 0, true);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkQueueSubmit), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(mock_vk_call_count("vkCmdBindPipeline"), 1);
+    write_destroy(&g, PV_COMMAND_vkDestroyPipeline, DEVICE, 200);
+    write_destroy(&g, PV_COMMAND_vkDestroyPipeline, DEVICE, 201);
+    submit_well(&g);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_PIPELINE), 0);
+    guest_close(&g);
+}
+
+static void pipelines_beyond_the_limit_are_destroyed(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open(&g, &(struct pv_renderer_params){.max_objects = 6});
+    write_create_instance(&g, INSTANCE, false);
+    write_enumerate(&g, 1, (uint64_t[]){PHYSICAL_DEVICE});
+    submit_well(&g);
+    write_create_device(&g, DEVICE, (struct queues[]){{0, 1}}, 1, NULL, 0);
+    begin(&g, PV_COMMAND_vkCreatePipelineLayout, false);
+    put_u64(&g, DEVICE);
+    put_present(&g);
+    put_stype(&g, VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO);
+    put_u32(&g, 0);
+    put_u32(&g, 0);
+    put_null(&g);
+    put_u32(&g, 0);
+    put_null(&g);
+    put_new(&g, LAYOUT);
+    write_module(&g, MODULE, 16, 4);
+    submit_well(&g);
+    write_pipelines(&g, (uint64_t[]){200, 201, 202, 203}, 4, MODULE, -1, false);
+    submit_badly(&g, "too many objects");
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_PIPELINE), 1);
+    guest_close(&g); // which looks for what is left
+}
+
+static void ids_of_one_creation_differ(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_module(&g);
+    write_pipelines(&g, (uint64_t[]){200, 201, 200}, 3, MODULE, -1, false);
+    submit_badly(&g, "an id stands twice");
+    assert_int_equal(mock_vk_call_count("vkCreateComputePipelines"), 0);
+    guest_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(shader_code_is_a_number_of_words),
+        CASE(shader_code_in_a_stage_as_well),
+        CASE(pipelines_echo_their_ids),
+        CASE(a_failed_pipeline_has_no_id),
+        CASE(a_failed_pipeline_that_nobody_saw_is_skipped),
+        CASE(pipelines_beyond_the_limit_are_destroyed),
+        CASE(ids_of_one_creation_differ),
+    };
+    return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}
