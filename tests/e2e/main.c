@@ -26,7 +26,7 @@ static const struct {
 #ifdef __SANITIZE_ADDRESS__
 // The guest driver keeps a few bytes for good, and the loader unloads it, so that they look lost.
 // What this client leaks does not matter; what the server leaks does, and it looks for itself.
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
