@@ -190,6 +190,17 @@ static void fence_retired(void *user, uint32_t ring_idx, uint64_t fence_id)
     pv_sync_fence_apply((struct pv_sync_fence *)(uintptr_t)fence_id);
 }
 
+// Tells the server which context it would have to break off.
+static void announce_context(const struct client *client, struct pv_context *context)
+{
+    struct pv_client_context *slot = client->params->context;
+    if (slot) {
+        pthread_mutex_lock(&slot->lock);
+        slot->context = context;
+        pthread_mutex_unlock(&slot->lock);
+    }
+}
+
 static bool handle_context_init(struct client *client, const struct message *message)
 {
     if (message->payload[0] != PV_CAPSET_VENUS) {
@@ -208,6 +219,7 @@ static bool handle_context_init(struct client *client, const struct message *mes
     if (!client->context) {
         return refuse(client, "no context could be created");
     }
+    announce_context(client, client->context);
     return true;
 }
 
@@ -549,6 +561,7 @@ static void finish(struct client *client)
     pv_slots_finish(&client->resources);
     if (client->context) {
         report_stats(client);
+        announce_context(client, NULL);
         pv_context_destroy(client->context); // applies every fence
     }
     pv_syncs_destroy(client->syncs);

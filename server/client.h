@@ -2,12 +2,20 @@
 #ifndef PV_SERVER_CLIENT_H
 #define PV_SERVER_CLIENT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "log.h"
 
+struct pv_context;
 struct pv_renderer;
+
+// A client's context while it exists, for those who must break it off from another thread.
+struct pv_client_context {
+    pthread_mutex_t lock;
+    struct pv_context *context; // NULL before and after; guarded by `lock`
+};
 
 struct pv_client_params {
     int fd;              // the connected socket; taken
@@ -17,7 +25,8 @@ struct pv_client_params {
     int stats_fd;        // borrowed; one line is appended per context. -1: none
     bool names_process;  // the process serves this client alone and may take its name
     struct pv_server_log log;
-    struct pv_renderer *renderer; // borrowed
+    struct pv_renderer *renderer;      // borrowed
+    struct pv_client_context *context; // borrowed, kept up to date; NULL: nobody asks
 };
 
 // Serves the client until it goes, breaks the protocol or the stop descriptor says so; then

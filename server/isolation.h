@@ -16,10 +16,11 @@ struct pv_served {
     uint32_t number;
     int fd;      // the client's socket; with workers a copy, to watch and to say goodbye. -1: none
     int done_fd; // hangs up when the client has been served
-    uint64_t hung_up_ns; // when the client was seen to go; 0: not yet
-    pid_t pid;           // workers
-    bool killed;         // workers: by us
-    pthread_t thread;    // threads
+    uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
+    pid_t pid;                         // workers
+    bool killed;                       // workers: by us
+    pthread_t thread;                  // threads
+    struct pv_client_context *context; // threads
 };
 
 // What a client's process or thread needs from the server.
@@ -37,6 +38,8 @@ struct pv_isolation {
     bool (*start)(const struct pv_isolation_env *env, struct pv_served *served, int done_fd);
     // Waits for the end, which done_fd has announced. Says how it ended if it was no good end.
     void (*join)(const struct pv_isolation_env *env, struct pv_served *served);
+    // Breaks its context off, so that nothing of it waits for ever; NULL: not needed.
+    void (*cancel)(struct pv_served *served);
     // Ends it by force; NULL: impossible.
     void (*kill)(const struct pv_isolation_env *env, struct pv_served *served);
     // Whether a client's hang-up is watched from outside.

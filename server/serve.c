@@ -359,6 +359,9 @@ static bool end_clients(struct pv_server *server)
 {
     const uint64_t begun_ns = pv_server_os_now_ns();
     close_fd(&server->stop[1]);
+    for (size_t i = 0; server->isolation->cancel && i < server->served_count; i++) {
+        server->isolation->cancel(&server->served[i]);
+    }
     for (int waited_ms = 0; server->served_count > 0 && waited_ms < server->stop_timeout_ms;
          waited_ms = (int)((pv_server_os_now_ns() - begun_ns) / 1000000u)) {
         reap_clients(server, server->stop_timeout_ms - waited_ms);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <pv/context.h>
+
 #include "isolation.h"
 
 struct thread_start {
@@ -24,12 +26,17 @@ static void *thread_main(void *argument)
 static bool start(const struct pv_isolation_env *env, struct pv_served *served, int done_fd)
 {
     struct thread_start *arguments = malloc(sizeof(*arguments));
-    if (!arguments) {
+    served->context = calloc(1, sizeof(*served->context));
+    if (!arguments || !served->context) {
+        free(arguments);
+        free(served->context);
         return false;
     }
+    pthread_mutex_init(&served->context->lock, NULL);
     *arguments = (struct thread_start){.client = env->client, .done_fd = done_fd};
     arguments->client.fd = served->fd;
     arguments->client.number = served->number;
+    arguments->client.context = served->context;
 
     // Signals are for the thread that accepts.
     sigset_t all, previous;
@@ -39,6 +46,8 @@ static bool start(const struct pv_isolation_env *env, struct pv_served *served, 
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     if (error) {
         free(arguments);
+        pthread_mutex_destroy(&served->context->lock);
+        free(served->context);
         errno = error;
         return false;
     }
@@ -50,11 +59,24 @@ static void join(const struct pv_isolation_env *env, struct pv_served *served)
 {
     (void)env;
     pthread_join(served->thread, NULL);
+    pthread_mutex_destroy(&served->context->lock);
+    free(served->context);
+    served->context = NULL;
+}
+
+static void cancel(struct pv_served *served)
+{
+    pthread_mutex_lock(&served->context->lock);
+    if (served->context->context) {
+        pv_context_cancel(served->context->context, "the server is stopping");
+    }
+    pthread_mutex_unlock(&served->context->lock);
 }
 
 const struct pv_isolation pv_isolation_thread = {
     .start = start,
     .join = join,
+    .cancel = cancel,
     .kill = NULL,
     .watches = false,
 };

@@ -93,6 +93,7 @@ static void kill_worker(const struct pv_isolation_env *env, struct pv_served *se
 const struct pv_isolation pv_isolation_worker = {
     .start = start,
     .join = join,
+    .cancel = NULL,
     .kill = kill_worker,
     .watches = true,
 };

@@ -42,6 +42,12 @@ PV_API struct pv_context *pv_context_create(struct pv_renderer *renderer,
 // Thread-safety: no other call on `context` may be in progress.
 PV_API void pv_context_destroy(struct pv_context *context);
 
+// Fails the context from outside, as if the guest had broken the protocol: a submission that waits
+// for a ring returns, the guest's waits end, fences retire. For a VMM that cannot wait any longer.
+// `reason` is one line, copied. No effect on a context that has failed.
+// Thread-safety: Safe, also while another thread is inside pv_context_submit().
+PV_API void pv_context_cancel(struct pv_context *context, const char *reason);
+
 // Runs a context stream (virtio-gpu SUBMIT_3D). `bytes` is borrowed and never written; `size`
 // is a multiple of 4 and may be 0. Blocks while the stream waits for a ring, at most until the
 // ring gets there or the context fails.

@@ -119,6 +119,11 @@ void pv_context_fail(struct pv_context *context, const char *format, ...)
     }
 }
 
+void pv_context_cancel(struct pv_context *context, const char *reason)
+{
+    pv_context_fail(context, "%s", reason);
+}
+
 const char *pv_context_failure(const struct pv_context *context)
 {
     return pv_context_has_failed(context) ? context->failure : NULL;

@@ -38,6 +38,7 @@ struct pv_context {
     char name[64];
     char failure[64];
     atomic_bool failed;
+    atomic_bool cancelled; // ends what blocks
     _Atomic uint64_t commands, stream_bytes;
     struct pv_resource *attached[4096];
     pthread_mutex_t mutex;
@@ -274,7 +275,9 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
         context->releasing = pthread_create(&context->releaser, NULL, release_main, context) == 0;
         break;
     case PV_FAKE_BLOCK:
-        sleep_ms(words[1]);
+        for (uint32_t waited = 0; waited < words[1] && !context->cancelled; waited++) {
+            sleep_ms(1);
+        }
         break;
     default:
         break;
@@ -303,6 +306,12 @@ bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx, uint
         release(context, ring_idx);
     }
     return true;
+}
+
+void pv_context_cancel(struct pv_context *context, const char *reason)
+{
+    (void)reason;
+    context->cancelled = true;
 }
 
 const char *pv_context_failure(const struct pv_context *context)

@@ -333,7 +333,7 @@ static void a_stuck_worker_of_a_gone_client_is_killed(void **state)
     assert_fds(fixture, before); // within three seconds
 }
 
-static void a_stuck_worker_does_not_hold_up_the_end(void **state)
+static void a_stuck_client_does_not_hold_up_the_end(void **state)
 {
     struct fixture *fixture = *state;
     struct vtest_client bad;
@@ -421,7 +421,7 @@ int main(void)
         BOTH(writes_a_line_of_statistics_per_context),
         WORKERS(a_crash_takes_its_client_only),
         WORKERS(a_stuck_worker_of_a_gone_client_is_killed),
-        WORKERS(a_stuck_worker_does_not_hold_up_the_end),
+        BOTH(a_stuck_client_does_not_hold_up_the_end),
         WORKERS(workers_end_when_the_server_is_killed),
         cmocka_unit_test(a_missing_driver_is_told_at_start),
         cmocka_unit_test(an_unwritable_statistics_file_is_told_at_start),
