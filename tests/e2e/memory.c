@@ -415,9 +415,12 @@ void case_memory_requirements(struct e2e *t)
             vkDestroyBuffer(t->device, buffer, NULL);
             CHECK(needs.size >= sizes[i] && needs.memoryTypeBits, "requirements make no sense");
             CHECK((needs.alignment & (needs.alignment - 1)) == 0, "alignment");
-            e2e_print("usage 0x%x, %llu bytes: %llu, alignment %llu, types 0x%x", usages[u],
-                      (unsigned long long)sizes[i], (unsigned long long)needs.size,
-                      (unsigned long long)needs.alignment, needs.memoryTypeBits);
+            // Guests may be told sizes rounded up to the alignment: round before printing.
+            const VkDeviceSize align = needs.alignment;
+            e2e_print("usage 0x%x, %llu bytes: up to %llu, alignment %llu, types 0x%x", usages[u],
+                      (unsigned long long)sizes[i],
+                      (unsigned long long)((needs.size + align - 1) / align * align),
+                      (unsigned long long)align, needs.memoryTypeBits);
         }
     }
     if (t->api_version < VK_API_VERSION_1_3) {

@@ -237,6 +237,9 @@ static void *use_own_instance(void *argument)
 void case_multi_threads_own_instances(struct e2e *t)
 {
     struct worker workers[4];
+    // Keeps the driver loaded: Mesa's guest driver has a destructor that runs at a thread's end,
+    // and the loader unloads the driver with the last instance.
+    e2e_open_instance(t);
     for (uint32_t i = 0; i < COUNT(workers); i++) {
         workers[i] = (struct worker){t, NULL, i, 3};
     }
