@@ -79,7 +79,11 @@ static uint64_t largest_step(const struct pv_device *device)
     };
     const struct pv_instance_functions *vk = &device->driver->instance->host.vk;
     vk->vkGetPhysicalDeviceProperties2(device->physical_device, &properties);
-    return timeline.maxTimelineSemaphoreValueDifference;
+    // Vulkan promises at least this.
+    const uint64_t least = INT32_MAX;
+    return timeline.maxTimelineSemaphoreValueDifference > least
+               ? timeline.maxTimelineSemaphoreValueDifference
+               : least;
 }
 
 // Lets every wait for this timeline be satisfied. Signals that are pending may find a value they
@@ -109,7 +113,7 @@ static void release_waits(const struct pv_device *device, const struct pv_object
             continue;
         }
         if (object->type == VK_OBJECT_TYPE_SEMAPHORE &&
-            ((const struct pv_signal *)object)->host_signals && step) {
+            ((const struct pv_signal *)object)->host_signals) {
             raise(device, (VkSemaphore)(uintptr_t)object->handle, step);
         } else if (object->type == VK_OBJECT_TYPE_EVENT &&
                    ((const struct pv_signal *)object)->host_signals) {
