@@ -349,28 +349,35 @@ static void signal_value(struct e2e *t, VkSemaphore timeline, uint64_t value)
     OK(vkSignalSemaphore(t->device, &info));
 }
 
-// Submits `commands`, which wait for one value and signal another; 0 leaves that half out.
-static void submit_timeline(struct e2e *t, VkCommandBuffer commands, VkSemaphore timeline,
-                            uint64_t wait, uint64_t signal)
+// One side of a submission: `semaphore` reaches `value`. No semaphore: nothing to do.
+struct point {
+    VkSemaphore semaphore;
+    uint64_t value;
+};
+
+static const struct point nothing = {VK_NULL_HANDLE, 0};
+
+static void submit_timeline(struct e2e *t, VkCommandBuffer commands, struct point wait,
+                            struct point signal)
 {
     const VkPipelineStageFlags at = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
     const VkTimelineSemaphoreSubmitInfo values = {
         .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .waitSemaphoreValueCount = wait ? 1 : 0,
-        .pWaitSemaphoreValues = &wait,
-        .signalSemaphoreValueCount = signal ? 1 : 0,
-        .pSignalSemaphoreValues = &signal,
+        .waitSemaphoreValueCount = wait.semaphore ? 1 : 0,
+        .pWaitSemaphoreValues = &wait.value,
+        .signalSemaphoreValueCount = signal.semaphore ? 1 : 0,
+        .pSignalSemaphoreValues = &signal.value,
     };
     const VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
         .pNext = &values,
-        .waitSemaphoreCount = wait ? 1 : 0,
-        .pWaitSemaphores = &timeline,
+        .waitSemaphoreCount = wait.semaphore ? 1 : 0,
+        .pWaitSemaphores = &wait.semaphore,
         .pWaitDstStageMask = &at,
         .commandBufferCount = commands ? 1 : 0,
         .pCommandBuffers = &commands,
-        .signalSemaphoreCount = signal ? 1 : 0,
-        .pSignalSemaphores = &timeline,
+        .signalSemaphoreCount = signal.semaphore ? 1 : 0,
+        .pSignalSemaphores = &signal.semaphore,
     };
     OK(vkQueueSubmit(t->queue, 1, &info, VK_NULL_HANDLE));
 }
@@ -398,7 +405,8 @@ void case_sync_timeline_gpu(struct e2e *t)
     const VkSemaphore timeline = semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0);
     const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
     for (uint32_t i = 1; i <= 200; i++) {
-        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i), timeline, 0, i);
+        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i), nothing,
+                        (struct point){timeline, i});
         if (i % 10 == 0) {
             OK(wait_value(t, timeline, i, UINT64_MAX));
             CHECK(((uint32_t *)buffer.map)[1023] == i, "step %u", i);
@@ -408,38 +416,47 @@ void case_sync_timeline_gpu(struct e2e *t)
     e2e_print("counter %llu", (unsigned long long)counter(t, timeline));
 }
 
-// The GPU waits for a value that the host signals later.
+// The GPU waits for a value that the host signals later. Host and GPU signal a semaphore each: when
+// they share one, Mesa before 26.2 may store the host's value over the GPU's newer one.
 void case_sync_timeline_wait_before_signal(struct e2e *t)
 {
     open_timeline(t);
-    const VkSemaphore timeline = semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0);
+    const VkSemaphore go = semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0);
+    const VkSemaphore done = semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0);
     const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
     for (uint32_t i = 0; i < 10; i++) {
-        const uint64_t base = i * 10;
-        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1), timeline, base + 5, base + 6);
+        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1),
+                        (struct point){go, i * 10 + 5}, (struct point){done, i + 1});
         e2e_sleep_ms(i);
         CHECK(((uint32_t *)buffer.map)[0] == i, "round %u ran before its signal", i);
-        CHECK(counter(t, timeline) == (i ? base - 4 : 0), "counter before the signal");
-        signal_value(t, timeline, base + 5);
-        OK(wait_value(t, timeline, base + 6, UINT64_MAX));
+        CHECK(counter(t, done) == i, "counter before the signal");
+        signal_value(t, go, i * 10 + 5);
+        OK(wait_value(t, done, i + 1, UINT64_MAX));
         CHECK(((uint32_t *)buffer.map)[1023] == i + 1, "round %u", i);
     }
-    e2e_print("counter %llu", (unsigned long long)counter(t, timeline));
+    e2e_print("counters %llu, %llu", (unsigned long long)counter(t, go),
+              (unsigned long long)counter(t, done));
 }
 
 struct waiter {
     struct e2e *t;
-    VkSemaphore timeline;
+    VkSemaphore question, answer;
     uint32_t rounds;
 };
 
-// Answers every odd value with the next even one.
+static struct waiter waiter_make(struct e2e *t, uint32_t rounds)
+{
+    return (struct waiter){t, semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0),
+                           semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0), rounds};
+}
+
+// Answers every value of one semaphore with the same value of the other.
 static void *answer(void *argument)
 {
     const struct waiter *waiter = argument;
-    for (uint32_t i = 0; i < waiter->rounds; i++) {
-        OK(wait_value(waiter->t, waiter->timeline, i * 2 + 1, UINT64_MAX));
-        signal_value(waiter->t, waiter->timeline, i * 2 + 2);
+    for (uint32_t i = 1; i <= waiter->rounds; i++) {
+        OK(wait_value(waiter->t, waiter->question, i, UINT64_MAX));
+        signal_value(waiter->t, waiter->answer, i);
     }
     return NULL;
 }
@@ -447,32 +464,32 @@ static void *answer(void *argument)
 void case_sync_timeline_two_threads(struct e2e *t)
 {
     open_timeline(t);
-    struct waiter waiter = {t, semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0), 100};
+    struct waiter waiter = waiter_make(t, 100);
     const pthread_t thread = e2e_thread(answer, &waiter);
     e2e_sleep_ms(30); // the other thread waits before the signal
-    for (uint32_t i = 0; i < waiter.rounds; i++) {
-        signal_value(t, waiter.timeline, i * 2 + 1);
-        OK(wait_value(t, waiter.timeline, i * 2 + 2, UINT64_MAX));
+    for (uint32_t i = 1; i <= waiter.rounds; i++) {
+        signal_value(t, waiter.question, i);
+        OK(wait_value(t, waiter.answer, i, UINT64_MAX));
     }
     e2e_join(thread);
-    e2e_print("counter %llu", (unsigned long long)counter(t, waiter.timeline));
+    e2e_print("counter %llu", (unsigned long long)counter(t, waiter.answer));
 }
 
-// One thread waits for what the other has not yet submitted.
+// One thread waits for what the other has not yet submitted, and the GPU for that thread.
 void case_sync_timeline_wait_for_later_submission(struct e2e *t)
 {
     open_timeline(t);
-    struct waiter waiter = {t, semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0), 20};
+    struct waiter waiter = waiter_make(t, 20);
     const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
     const pthread_t thread = e2e_thread(answer, &waiter);
     for (uint32_t i = 0; i < waiter.rounds; i++) {
         e2e_sleep_ms(2);
-        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1), waiter.timeline, i * 2,
-                        i * 2 + 1);
+        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1),
+                        (struct point){waiter.answer, i}, (struct point){waiter.question, i + 1});
     }
     e2e_join(thread);
     CHECK(((uint32_t *)buffer.map)[1023] == waiter.rounds, "last fill");
-    e2e_print("counter %llu", (unsigned long long)counter(t, waiter.timeline));
+    e2e_print("counter %llu", (unsigned long long)counter(t, waiter.answer));
 }
 
 void case_sync_timeline_wait_any(struct e2e *t)
@@ -491,13 +508,13 @@ void case_sync_timeline_wait_any(struct e2e *t)
         .pValues = values,
     };
     EXPECT(vkWaitSemaphores(t->device, &info, 1000000), VK_TIMEOUT);
-    submit_timeline(t, VK_NULL_HANDLE, timelines[2], 0, 1);
+    submit_timeline(t, VK_NULL_HANDLE, nothing, (struct point){timelines[2], 1});
     OK(vkWaitSemaphores(t->device, &info, UINT64_MAX));
     info.flags = 0;
     EXPECT(vkWaitSemaphores(t->device, &info, 1000000), VK_TIMEOUT);
     signal_value(t, timelines[0], 1);
     signal_value(t, timelines[1], 7);
-    submit_timeline(t, VK_NULL_HANDLE, timelines[3], 0, 2);
+    submit_timeline(t, VK_NULL_HANDLE, nothing, (struct point){timelines[3], 2});
     OK(vkWaitSemaphores(t->device, &info, UINT64_MAX));
     e2e_print("counter %llu", (unsigned long long)counter(t, timelines[3]));
 }
