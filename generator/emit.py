@@ -12,6 +12,7 @@ import tomllib
 
 import jinja2
 
+from describe import Describer
 from registry import Registry
 from wire import FULL, PARTIAL, REPLY, Load, Step, Wire
 
@@ -33,6 +34,7 @@ OUTPUTS = {
     'commands_device.c': ('commands.c.j2', 'device'),
     'commands_command_buffer.c': ('commands.c.j2', 'command_buffer'),
     'extensions.c': ('extensions.c.j2', None),
+    'describe.c': ('describe.c.j2', None),
     'functions.h': ('functions.h.j2', None),
     'functions.c': ('functions.c.j2', None),
     'dispatch.c': ('dispatch.c.j2', None),
@@ -179,6 +181,12 @@ class Model:
                 steps.append(step)
         return steps
 
+    def counted_outputs(self, command):
+        """(array, length) of outputs whose length is an output, too."""
+        by_name = {p.name: p for p, _, replied in self.wire.param_modes(command) if replied}
+        return [(p, by_name[p.length[0]]) for p in by_name.values()
+                if p.length and p.length[0] in by_name]
+
     # -- what must be generated ---------------------------------------------------------------
 
     def _visit(self, step):
@@ -298,10 +306,11 @@ def main():
     environment.globals.update(
         registry=registry, wire=model.wire, needs=model.needs, words=model.words,
         kinds=model.kinds, keeps_poison=model.keeps_poison, aggregates=model.aggregates(),
-        chain_roots=model.chain_roots(), chain_types=chain_types,
+        describe=Describer(model), chain_roots=model.chain_roots(), chain_types=chain_types,
         chain_index={t.name: i for i, t in enumerate(chain_types)},
         wire_selected=model.selected, fields=model.fields, request_steps=model.request_steps,
-        reply_steps=model.reply_steps, destroys=model.destroys, created=model.created, arguments=model.arguments,
+        reply_steps=model.reply_steps, counted_outputs=model.counted_outputs,
+        destroys=model.destroys, created=model.created, arguments=model.arguments,
         scope=model.call_scope, functions=model.functions(), version=version,
         command_count=max(registry.command_names) + 1,
         extensions=sorted((e for e in registry.extensions.values()
