@@ -1,11 +1,12 @@
 """Runs every test of the project and counts them: what `make test` does.
 
-    scripts/test.py [RUN...]        RUN: default asan tsan cross; all of them if none is named
+    scripts/test.py [RUN...]        all runs if none is named
 
-default   all suites on an ordinary build
-asan      the same under the address and undefined-behaviour sanitizers
-tsan      the units that share memory between threads, under the thread sanitizer
-cross     library and command for aarch64-macos (scripts/cross-darwin.sh)
+default     all suites on an ordinary build
+validation  the end-to-end cases, with the validation layer watching what we do to the host's driver
+asan        all suites under the address and undefined-behaviour sanitizers
+tsan        the units that share memory between threads, under the thread sanitizer
+cross       library and command for aarch64-macos (scripts/cross-darwin.sh)
 
 A case of a unit test counts as one, as does any other test of meson. The last line is
 "N passed, N failed, N skipped"; the exit status is 1 if anything failed.
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIP = 77
@@ -73,8 +75,12 @@ class Count:
         return f'{self.passed} passed, {len(self.failures)} failed, {len(self.skips)} skipped'
 
 
-def last_line(text):
+def reason_of(text):
+    """What a skipped test said: "... skipped: REASON" if it did, else its last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in lines:
+        if 'skipped: ' in line:
+            return line.split('skipped: ', 1)[1]
     return lines[-1] if lines else 'no reason given'
 
 
@@ -88,7 +94,7 @@ def count_test(run, entry, count):
         if result in ('OK', 'EXPECTEDFAIL'):
             count.passed += 1
         elif result == 'SKIP':
-            count.skips.append(f'{name}: {last_line(output)}')
+            count.skips.append(f'{name}: {reason_of(output)}')
         else:
             count.failures.append(f'{name}: {result}')
         return
@@ -159,6 +165,41 @@ def meson_run(run):
     return count
 
 
+def validation_run():
+    """Every end-to-end case through a server whose own Vulkan calls are checked."""
+    count = Count()
+    if call(['scripts/build.sh', 'build']) != 0:
+        count.failures.append('validation: the build')
+        return count
+    # A layer that is not there would be silent, too: a program with a known mistake first.
+    wrong = subprocess.run(['build/tests/e2e/pv-e2e', 'multi_device_with_children'], cwd=ROOT,
+                           env={**os.environ, 'VK_INSTANCE_LAYERS': 'VK_LAYER_KHRONOS_validation'},
+                           capture_output=True, text=True, check=False)
+    if 'VUID-' not in wrong.stdout:
+        count.failures.append('validation: the layer does not speak up about a wrong program')
+        return count
+
+    results = os.path.join(ROOT, 'build', 'validation.xml')
+    if os.path.exists(results):
+        os.remove(results)
+    status = call([sys.executable, 'tests/e2e/run.py', '--build-dir', 'build', '--host-layers',
+                   '--ours-only', '--jobs', str(os.cpu_count()), '--junit', results])
+    cases = []
+    if os.path.exists(results):
+        cases = xml.etree.ElementTree.parse(results).iter('testcase')
+    for case in cases:
+        name, failure, skip = case.get('name'), case.find('failure'), case.find('skipped')
+        if failure is not None:
+            count.failures.append(f'validation: {name}: {failure.get("message")}')
+        elif skip is not None:
+            count.skips.append(f'validation: {name}: {reason_of(skip.get("message"))}')
+        else:
+            count.passed += 1
+    if status != 0 and not count.failures:
+        count.failures.append(f'validation: status {status}')
+    return count
+
+
 def cross_run():
     """The macOS build counts as one test."""
     count = Count()
@@ -169,23 +210,30 @@ def cross_run():
     if result.returncode == 0:
         count.passed += 1
     elif result.returncode == SKIP:
-        count.skips.append(f'cross: {last_line(result.stdout)}')
+        count.skips.append(f'cross: {reason_of(result.stdout)}')
     else:
         count.failures.append(f'cross: status {result.returncode}')
     return count
 
 
 def main():
-    names = sys.argv[1:] or [*RUNS, 'cross']
-    unknown = [name for name in names if name not in RUNS and name != 'cross']
-    if unknown:
-        sys.exit(f'test.py: no run is called {unknown[0]}; there are {", ".join(RUNS)}, cross')
+    runs = {
+        'default': lambda: meson_run('default'),
+        'validation': validation_run,
+        'asan': lambda: meson_run('asan'),
+        'tsan': lambda: meson_run('tsan'),
+        'cross': cross_run,
+    }
+    names = sys.argv[1:] or list(runs)
+    for name in names:
+        if name not in runs:
+            sys.exit(f'test.py: no run is called {name}; there are {", ".join(runs)}')
 
     total = Count()
     for name in names:
         start = time.monotonic()
         print(f'== {name}', flush=True)
-        count = cross_run() if name == 'cross' else meson_run(name)
+        count = runs[name]()
         print(f'== {name}: {count.line()} in {time.monotonic() - start:.0f} s', flush=True)
         total.add(count)
 

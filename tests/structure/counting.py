@@ -34,6 +34,8 @@ expect(counted('ERROR', '1..3\nok 1 - a\n'), 1, ['default: ring/layout: ERROR'],
 expect(counted('TIMEOUT', ''), 0, ['default: ring/layout: TIMEOUT'], [])
 expect(counted('OK', 'pictures are equal\n'), 1, [], [])
 expect(counted('SKIP', 'look\nno Xvfb\n'), 0, [], ['default: ring/layout: no Xvfb'])
+expect(counted('SKIP', 'skipped  sparse (0.4 s)  skipped: no sparse binding\n0 passed, 1 skipped\n'),
+       0, [], ['default: ring/layout: no sparse binding'])
 expect(counted('FAIL', 'pictures differ\n'), 0, ['default: ring/layout: FAIL'], [])
 
 both = runner.Count()
