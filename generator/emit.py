@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 import tomllib
+import xml.etree.ElementTree as ElementTree
 
 import jinja2
 
@@ -60,6 +61,7 @@ class Model:
         self.commands = [c for c in registry.commands if c.name in self.words and
                          self.wire.command_serialisable(c)]
         self._check_policy()
+        self._check_depth()
         self._needed = set()
         self._roots = {}
         for command in self.commands:
@@ -81,6 +83,37 @@ class Model:
         for name in self.words:
             if name not in numbered:
                 sys.exit(f'policy.toml: {name} has no number in commands.csv')
+            if name not in self.registry.carried_names:
+                sys.exit(f'policy.toml: {name} has a word but cannot be carried')
+        for number, name in sorted(self.registry.command_names.items()):
+            if name in self.registry.carried_names and name not in self.words:
+                sys.exit(f'policy.toml: {name} has no word')
+        for name in self.keep_objects | self.keeps_poison:
+            if name not in self.words:
+                sys.exit(f'policy.toml: {name} has no word')
+
+    def _check_depth(self):
+        """Structures nest to a depth that the registry fixes, never the guest."""
+        done, path = set(), []
+
+        def visit(type_):
+            if type_.name in path:
+                sys.exit(f'vk.xml: {" > ".join(path)} > {type_.name} nests without end: '
+                         'block one of them in policy.toml')
+            if type_.name in done or type_.category not in ('struct', 'union'):
+                return
+            path.append(type_.name)
+            for m in type_.members:
+                if m.name != 'pNext' and self.wire.carried(m):
+                    visit(m.type)
+            for node in self.wire.chain_types(type_) if type_.stype else []:
+                visit(node)
+            path.pop()
+            done.add(type_.name)
+        for command in self.commands:
+            for p in command.params:
+                if self.wire.carried(p):
+                    visit(p.type)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -284,6 +317,24 @@ def indent(text):
     return '\n'.join(lines) + '\n'
 
 
+def read(options):
+    """The model, or one line that says what is wrong with an input."""
+    try:
+        registry = Registry(options.vk_xml, options.venus_xml, options.commands,
+                            options.extensions)
+        with open(options.policy, 'rb') as file:
+            policy = tomllib.load(file)
+    except OSError as error:
+        sys.exit(f'{error.filename}: {error.strerror}')
+    except ElementTree.ParseError as error:
+        sys.exit(f'{options.vk_xml} or {options.venus_xml}: {error}')
+    except tomllib.TOMLDecodeError as error:
+        sys.exit(f'{options.policy}: {error}')
+    except ValueError as error:
+        sys.exit(f'{options.vk_xml}: {error}')
+    return registry, Model(registry, policy)
+
+
 def main():
     parser = argparse.ArgumentParser(description='Prints the generated C.')
     parser.add_argument('--vk-xml', required=True)
@@ -295,9 +346,7 @@ def main():
     parser.add_argument('files', nargs='+', choices=OUTPUTS)
     options = parser.parse_args()
 
-    registry = Registry(options.vk_xml, options.venus_xml, options.commands, options.extensions)
-    with open(options.policy, 'rb') as file:
-        model = Model(registry, tomllib.load(file))
+    registry, model = read(options)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE / 'templates'),
                                      trim_blocks=True, lstrip_blocks=True,
                                      undefined=jinja2.StrictUndefined, keep_trailing_newline=True)

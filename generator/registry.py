@@ -322,6 +322,8 @@ class Registry:
         with open(path, newline='') as file:
             rows = list(csv.DictReader(file))
         self.command_names = {int(r['number']): r['name'] for r in rows}
+        # The others have a number but no encoding: their arguments cannot be carried.
+        self.carried_names = {r['name'] for r in rows if r['wire'] == 'yes'}
         commands = []
         for row in rows:
             aliases = row['aliases'].split(';') if row['aliases'] else []
