@@ -26,6 +26,8 @@ import xml.etree.ElementTree as ET
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYER = "VK_LAYER_KHRONOS_validation"
+LOADED = f'Insert instance layer "{LAYER}"'
+WITH_LAYER = {"VK_INSTANCE_LAYERS": LAYER, "VK_LOADER_DEBUG": "layer"}
 MESSAGE = re.compile(r"Validation (?:Error|Warning|Performance Warning|Information): \[ (\S+) \]")
 SKIP = 77
 
@@ -91,13 +93,15 @@ class Runner:
             return Run("timeout", "", f"no end after {timeout} s", [])
         messages = []
         if messages_from_output:
+            if LOADED not in errors:
+                return Run("layer", "", "", [])
             messages = MESSAGE.findall(output + errors)
             output = strip_messages(output)
         return Run(status, output, errors, messages)
 
     def native(self, case, flags):
         layered = self.options.native_layers and "invalid" not in flags
-        more = {"VK_INSTANCE_LAYERS": LAYER} if layered else {}
+        more = WITH_LAYER if layered else {}
         return self.execute([self.options.e2e, case], self.environment(**more),
                             self.options.client_timeout, layered)
 
@@ -121,7 +125,7 @@ class Runner:
                 server = subprocess.Popen(
                     [self.options.pv_venus, "serve", "--socket", path] +
                     self.options.pv_venus_option,
-                    env=self.environment(VK_INSTANCE_LAYERS=LAYER), stdin=subprocess.DEVNULL,
+                    env=self.environment(**WITH_LAYER), stdin=subprocess.DEVNULL,
                     stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True)
                 try:
                     wait_for_socket(server, path)
@@ -139,7 +143,11 @@ class Runner:
             shutil.rmtree(folder)
         if ended is not None:
             return Run("server", "", f"the server ended with status {ended}\n{text[-2000:]}", [])
-        return Run(run.status, run.output, run.errors + text[-4000:], MESSAGE.findall(text))
+        # The server looks at the devices once when it starts; the client's instance comes later.
+        if LOADED not in text.rpartition("listening at")[2]:
+            return Run("layer", "", "", [])
+        own = [line for line in text.splitlines() if line.startswith("pv-venus:")]
+        return Run(run.status, run.output, run.errors + "\n".join(own), MESSAGE.findall(text))
 
     def allowed(self, case, line):
         return any(fnmatch.fnmatch(case, pattern) and re.search(regex, line)
@@ -243,6 +251,8 @@ def last_line(text):
 def describe(run):
     if run.status == "timeout":
         return run.errors
+    if run.status == "layer":
+        return f"{LAYER} was not loaded; install vulkan-validationlayers"
     text = "\n".join("  " + line for line in (run.output + run.errors).splitlines()[-12:])
     if run.status == "server":
         return f"the server did not survive\n{text}"
