@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 import jinja2
 
 from describe import Describer
+from formats import read_formats
 from registry import Registry
 from wire import FULL, PARTIAL, REPLY, Load, Step, Wire
 
@@ -36,6 +37,7 @@ OUTPUTS = {
     'commands_command_buffer.c': ('commands.c.j2', 'command_buffer'),
     'extensions.c': ('extensions.c.j2', None),
     'describe.c': ('describe.c.j2', None),
+    'formats.c': ('formats.c.j2', None),
     'functions.h': ('functions.h.j2', None),
     'functions.c': ('functions.c.j2', None),
     'dispatch.c': ('dispatch.c.j2', None),
@@ -362,6 +364,7 @@ def main():
         destroys=model.destroys, created=model.created, arguments=model.arguments,
         scope=model.call_scope, functions=model.functions(), version=version,
         command_count=max(registry.command_names) + 1,
+        formats=read_formats(options.vk_xml),
         extensions=sorted((e for e in registry.extensions.values()
                            if e.available or e.offered == 'protocol'), key=lambda e: e.name),
         source=f'vk.xml {version[0]}.{version[1]}.{version[2]} and registry/venus.xml')

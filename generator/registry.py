@@ -334,5 +334,5 @@ class Registry:
 
     def host_command(self, name):
         """A command that only we call, never the guest; None when the registry lacks it."""
-        aliases = [name[:-3]] if name.endswith('KHR') else []
+        aliases = [name[:-3]] if name.endswith(('KHR', 'EXT')) else []
         return self._make_command(-1, name, aliases)
