@@ -27,6 +27,8 @@ struct pv_decoder {
     struct pv_object *device;
     // The pool the current command allocates from, named inside a structure.
     struct pv_object *pool;
+    // The image named last, in whatever structure.
+    struct pv_object *image;
     // The command names an object that the driver refused to create: skip it.
     bool poisoned;
 };
@@ -39,6 +41,7 @@ static inline void pv_decoder_begin(struct pv_decoder *decoder)
 {
     decoder->device = NULL;
     decoder->pool = NULL;
+    decoder->image = NULL;
     decoder->poisoned = false;
 }
 
@@ -73,6 +76,9 @@ static inline uint64_t pv_decode_handle(struct pv_decoder *decoder, uint64_t id,
     struct pv_object *object = pv_decode_object(decoder, id, type);
     if (type == VK_OBJECT_TYPE_DESCRIPTOR_POOL || type == VK_OBJECT_TYPE_COMMAND_POOL) {
         decoder->pool = object;
+    }
+    if (type == VK_OBJECT_TYPE_IMAGE) {
+        decoder->image = object;
     }
     return object ? object->handle : 0;
 }

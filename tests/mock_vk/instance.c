@@ -325,6 +325,16 @@ void impl_vkGetPhysicalDeviceProperties2(VkPhysicalDevice physicalDevice,
     }
 }
 
+#ifdef VK_EXT_descriptor_heap
+VkDeviceSize impl_vkGetPhysicalDeviceDescriptorSizeEXT(VkPhysicalDevice physicalDevice,
+                                                       VkDescriptorType descriptorType)
+{
+    (void)physicalDevice;
+    (void)descriptorType;
+    return 32;
+}
+#endif
+
 static void enable_all(void *features, size_t size)
 {
     VkBool32 *booleans = features;

@@ -1,0 +1,62 @@
+// Writing descriptors to memory (VK_EXT_descriptor_heap): private commands with one descriptor
+// each, returned inline. The driver writes as many bytes as the descriptor's type has.
+#include "handlers/dispatch.h"
+#include "handlers/handlers.h"
+
+#ifdef VK_EXT_descriptor_heap
+
+// False, and the stream failed, unless a descriptor of this type fits into `size` bytes.
+static bool check_size(struct pv_stream *s, const struct pv_object *device_obj,
+                       VkDescriptorType type, uint64_t size)
+{
+    const struct pv_instance_functions *vk = pv_stream_instance_functions(s);
+    uint64_t needed = 0;
+    if (vk->vkGetPhysicalDeviceDescriptorSizeEXT) {
+        needed = vk->vkGetPhysicalDeviceDescriptorSizeEXT(pv_device_of(device_obj)->physical_device,
+                                                          type);
+    }
+    if (needed == 0 || needed > size) {
+        pv_stream_fail(s, "a descriptor does not fit into its data");
+        return false;
+    }
+    return true;
+}
+
+void pv_handle_vkWriteSamplerDescriptorMESA(struct pv_stream *s,
+                                            struct pv_cmd_vkWriteSamplerDescriptorMESA *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkWriteSamplerDescriptorsEXT) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    if (check_size(s, cmd->device_obj, VK_DESCRIPTOR_TYPE_SAMPLER, cmd->pData_count)) {
+        const VkHostAddressRangeEXT to = {.address = cmd->pData, .size = cmd->pData_count};
+        cmd->ret = vk->vkWriteSamplerDescriptorsEXT(cmd->device, 1, cmd->pSampler, &to);
+    }
+}
+
+void pv_handle_vkWriteResourceDescriptorMESA(struct pv_stream *s,
+                                             struct pv_cmd_vkWriteResourceDescriptorMESA *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkWriteResourceDescriptorsEXT) {
+        pv_stream_fail(s, "the device was created without what this command needs");
+        return;
+    }
+    if (check_size(s, cmd->device_obj, cmd->pResource->type, cmd->pData_count)) {
+        const VkHostAddressRangeEXT to = {.address = cmd->pData, .size = cmd->pData_count};
+        cmd->ret = vk->vkWriteResourceDescriptorsEXT(cmd->device, 1, cmd->pResource, &to);
+    }
+}
+
+#else // the extension cannot be offered
+
+void pv_handle_vkWriteSamplerDescriptorMESA(struct pv_stream *s,
+                                            struct pv_cmd_vkWriteSamplerDescriptorMESA *cmd)
+{
+    (void)cmd;
+    pv_stream_fail(s, "this build does not know descriptor heaps");
+}
+
+#endif
