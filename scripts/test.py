@@ -12,6 +12,7 @@ A case of a unit test counts as one, as does any other test of meson. The last l
 "N passed, N failed, N skipped"; the exit status is 1 if anything failed.
 """
 
+import glob
 import json
 import os
 import re
@@ -51,6 +52,8 @@ SANITIZERS = {
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
     'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
 }
+# Some tests make a server's process crash on purpose. Who did not mean it has a failing client.
+ON_PURPOSE = 'DEADLYSIGNAL'
 
 # `ok 3 - name` and `not ok 3 - name # SKIP reason`; cmocka and our own harness write these.
 TAP_CASE = re.compile(r'^(not )?ok\b\s*\d*\s*(?:- )?(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$',
@@ -150,14 +153,25 @@ def meson_run(run):
     if os.path.exists(log):
         os.remove(log)
     prefix = fixed_addresses() if run != 'default' else []
+    # Reports go to files: a server's process may find something that its client never notices.
+    reports = os.path.join(folder, 'meson-logs', 'report')
+    for old in glob.glob(reports + '.*'):
+        os.remove(old)
+    environment = {name: f'{value}:log_path={reports}' for name, value in SANITIZERS.items()}
     status = call([*prefix, 'meson', 'test', '-C', how['folder'], '--no-rebuild', '--print-errorlogs',
-                   '--timeout-multiplier', str(how['slower']), *how['select']], SANITIZERS)
+                   '--timeout-multiplier', str(how['slower']), *how['select']], environment)
     entries = []
     if os.path.exists(log):
         with open(log, encoding='utf-8') as file:
             entries = [json.loads(line) for line in file if line.strip()]
     for entry in entries:
         count_test(run, entry, count)
+    for path in sorted(glob.glob(reports + '.*')):
+        with open(path, encoding='utf-8', errors='replace') as file:
+            report = file.read()
+        if ON_PURPOSE not in report:
+            print(report, flush=True)
+            count.failures.append(f'{run}: {os.path.relpath(path, ROOT)}')
     if not entries:
         count.failures.append(f'{run}: no test ran')
     elif status != 0 and not count.failures:

@@ -12,6 +12,10 @@
 
 #include "isolation.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t number)
     __attribute__((noreturn));
 
@@ -33,6 +37,12 @@ static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t num
     }
     pv_client_run(&client);
     pv_renderer_destroy(client.renderer);
+#ifdef __SANITIZE_ADDRESS__
+    // The sanitizer would look at exit().
+    if (__lsan_do_recoverable_leak_check()) {
+        _exit(1);
+    }
+#endif
     // Not exit(): handlers of the parent and of the driver have no business here.
     _exit(0);
 }
