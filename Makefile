@@ -34,9 +34,9 @@ check-asan check-tsan:
 	@$(PYTHON) scripts/test.py $(@:check-%=%)
 
 bench:
-	@scripts/setup.sh test
-	@scripts/build.sh $(BUILD)
-	@scripts/bench.sh $(BUILD)
+	@scripts/setup.sh build
+	@scripts/build.sh build-release --buildtype=release -Dtests=false
+	@scripts/bench.sh build-release
 
 cross-darwin:
 	@scripts/setup.sh build
@@ -44,8 +44,8 @@ cross-darwin:
 
 install:
 	@scripts/setup.sh build
-	@scripts/build.sh build-install --buildtype=release -Dtests=false --prefix=$(or $(PREFIX),/usr/local)
-	@meson install -C build-install --no-rebuild
+	@scripts/build.sh build-release --buildtype=release -Dtests=false --prefix=$(or $(PREFIX),/usr/local)
+	@meson install -C build-release --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-install build-darwin out
+	rm -rf $(BUILD) build-asan build-tsan build-release build-darwin out
