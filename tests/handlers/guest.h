@@ -139,7 +139,7 @@ struct test_ring {
 };
 void write_create_ring(struct guest *g, uint64_t name, uint32_t resource, uint64_t offset);
 struct test_ring open_ring(struct guest *g, uint64_t name, uint64_t offset);
-// Puts what was written into the ring instead of submitting it. 25 lines below never wait.
+// Puts what was written into the ring instead of submitting it, and notifies the ring.
 void ring_put(struct guest *g, struct test_ring *ring);
 bool ring_wait(const struct test_ring *ring); // until all of it is done; false: it was not
 uint32_t ring_status(const struct test_ring *ring);
