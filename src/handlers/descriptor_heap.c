@@ -27,7 +27,7 @@ void pv_handle_vkWriteSamplerDescriptorMESA(struct pv_stream *s,
 {
     const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
     if (!vk->vkWriteSamplerDescriptorsEXT) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (check_size(s, cmd->device_obj, VK_DESCRIPTOR_TYPE_SAMPLER, cmd->pData_count)) {
@@ -41,7 +41,7 @@ void pv_handle_vkWriteResourceDescriptorMESA(struct pv_stream *s,
 {
     const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
     if (!vk->vkWriteResourceDescriptorsEXT) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (check_size(s, cmd->device_obj, cmd->pResource->type, cmd->pData_count)) {

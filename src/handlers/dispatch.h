@@ -61,6 +61,12 @@ void pv_stream_destroy(struct pv_stream *stream, struct pv_object *object);
 // pv_context_ops.destroy_objects.
 void pv_destroy_objects(struct pv_context *context, struct pv_object *first);
 
+// The driver has no function for the command: the guest did not enable what it needs.
+static inline void pv_stream_fail_missing(struct pv_stream *stream)
+{
+    pv_stream_fail(stream, "the device was created without what this command needs");
+}
+
 static inline const struct pv_instance_functions *
 pv_stream_instance_functions(const struct pv_stream *stream)
 {

@@ -189,7 +189,7 @@ void pv_handle_vkGetImageDrmFormatModifierPropertiesEXT(
         cmd->ret = device->vk->vkGetImageDrmFormatModifierPropertiesEXT(cmd->device, cmd->image,
                                                                         cmd->pProperties);
     } else {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
     }
 }
 
@@ -246,7 +246,7 @@ void pv_handle_vkCmdPipelineBarrier2(struct pv_stream *s, struct pv_cmd_vkCmdPip
 {
     const struct pv_device *device = pv_device_of(cmd->commandBuffer_obj);
     if (!device->vk->vkCmdPipelineBarrier2) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (!device->foreign_queue_family) {

@@ -200,7 +200,7 @@ void pv_handle_vkCopyImageToMemoryMESA(struct pv_stream *s,
         .extent = info->imageExtent,
     };
     if (!vk->vkCopyImageToMemoryEXT || !region.image) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (!check_region(s, &region, cmd->pData_count)) {
@@ -233,7 +233,7 @@ void pv_handle_vkCopyMemoryToImageMESA(struct pv_stream *s,
     const VkCopyMemoryToImageInfoMESA *info = cmd->pCopyMemoryToImageInfo;
     const struct pv_image *image = image_of(s);
     if (!vk->vkCopyMemoryToImageEXT || !image) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     VkMemoryToImageCopyEXT *copies =

@@ -169,7 +169,7 @@ void pv_handle_vkGetDeviceBufferMemoryRequirements(
 {
     const struct pv_device *device = pv_device_of(cmd->device_obj);
     if (!device->vk->vkGetDeviceBufferMemoryRequirements) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     VkDeviceBufferMemoryRequirements query = *cmd->pInfo;
@@ -185,7 +185,7 @@ void pv_handle_vkGetDeviceImageMemoryRequirements(
 {
     const struct pv_device *device = pv_device_of(cmd->device_obj);
     if (!device->vk->vkGetDeviceImageMemoryRequirements) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     VkDeviceImageMemoryRequirements query = *cmd->pInfo;
@@ -204,7 +204,7 @@ void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
 {
     const struct pv_device *device = pv_device_of(cmd->device_obj);
     if (!device->vk->vkGetDeviceImageSparseMemoryRequirements) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     VkDeviceImageMemoryRequirements query = *cmd->pInfo;

@@ -52,7 +52,7 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
     struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
     struct pv_device *device = pv_device_of(cmd->queue_obj);
     if (!device->vk->vkQueueSubmit2) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (submission_is_lost(s, device, &cmd->ret)) {
@@ -119,7 +119,7 @@ void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemapho
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
     if (!device->vk->vkWaitSemaphores) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     uint64_t waited = 0;
@@ -146,7 +146,7 @@ void pv_handle_vkSignalSemaphore(struct pv_stream *s, struct pv_cmd_vkSignalSema
 {
     const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
     if (!vk->vkSignalSemaphore) {
-        pv_stream_fail(s, "the device was created without what this command needs");
+        pv_stream_fail_missing(s);
         return;
     }
     if (atomic_load_explicit(&s->context->guest_uses_feedback, memory_order_relaxed)) {
