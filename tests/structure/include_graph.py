@@ -36,7 +36,7 @@ EXTRA = {('tools', 'server/serve.h')}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 PLATFORM = re.compile(r'^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[^\n]*\b'
                       r'(__APPLE__|__MACH__|__linux__|__linux)\b', re.MULTILINE)
-PLATFORM_FILES = re.compile(r'^(src/base|server)/os_\w+\.[ch]$')
+PLATFORM_FILES = re.compile(r'^(src/base|server|abi/virgl)/os_\w+\.[ch]$')
 
 
 def includes(text):
