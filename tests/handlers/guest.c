@@ -34,7 +34,9 @@ void guest_open(struct guest *g, const struct pv_renderer_params *params)
     if (params) {
         defaults = *params;
     }
-    defaults.vulkan_library = mock_vk_path();
+    if (!defaults.vulkan_library) {
+        defaults.vulkan_library = mock_vk_path();
+    }
     char error[256] = "";
     g->renderer = pv_renderer_create(&defaults, error, sizeof(error));
     assert_string_equal(error, "");

@@ -63,7 +63,8 @@ struct guest {
     bool open;
 };
 
-// A context on the mock as it is configured now. NULL params: the defaults.
+// A context on the mock as it is configured now, or on another driver if `params` names one.
+// NULL: the defaults.
 void guest_open(struct guest *g, const struct pv_renderer_params *params);
 // Ends the context and the renderer: nothing may be left alive in the driver, and the driver may
 // have found nothing wrong.
