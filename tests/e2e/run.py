@@ -14,6 +14,7 @@ import fnmatch
 import glob
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -63,6 +64,9 @@ class Runner:
         self.differences = read_table("differences.txt", 3)
         self.known_messages = {row[0] for row in read_table("messages.txt", 2)}
         self.messages = collections.Counter()
+        self.run_options = list(options.pv_venus_option)
+        if options.guest_icd:
+            self.run_options += ["--guest-icd", options.guest_icd]
         self.lock = threading.Lock()  # guards messages
         self.base = {key: value for key, value in os.environ.items()
                      if not key.startswith(("VK_", "VN_", "VTEST_"))}
@@ -109,13 +113,16 @@ class Runner:
         options = self.options
         if options.host_layers and "invalid" not in flags:
             return self.served(case)
-        return self.execute([options.pv_venus, "run"] + options.pv_venus_option +
-                            ["--", options.e2e, case],
+        return self.execute([options.pv_venus, "run"] + self.run_options +
+                            ["--"] + self.guest_command(case),
                             self.environment(), options.client_timeout)
+
+    def guest_command(self, case):
+        return shlex.split(self.options.guest_prefix) + [self.options.e2e, case]
 
     def served(self, case):
         """A server of its own, with the validation layer, and the client by hand."""
-        guests = manifests(guest=True)
+        guests = [self.options.guest_icd] if self.options.guest_icd else manifests(guest=True)
         if not guests:
             return Run(SKIP, "", "the Venus guest driver is not installed", [])
         folder = tempfile.mkdtemp(prefix="pv-e2e-")
@@ -130,7 +137,7 @@ class Runner:
                 try:
                     wait_for_socket(server, path)
                     run = self.execute(
-                        [self.options.e2e, case],
+                        self.guest_command(case),
                         self.environment(VK_DRIVER_FILES=":".join(guests), VN_DEBUG="vtest",
                                          VTEST_SOCKET_NAME=path),
                         self.options.client_timeout)
@@ -283,6 +290,9 @@ def parse():
     add("--e2e", help="the pv-e2e program")
     add("--pv-venus", help="the pv-venus program")
     add("--pv-venus-option", action="append", default=[], help="one more option for pv-venus")
+    add("--guest-icd", help="the guest driver's manifest, if it is not found by itself")
+    add("--guest-prefix", default="",
+        help="command that runs the program through pv-venus, as another root's loader")
     add("--case", action="append", help="cases to run, as patterns; default: all but the slow")
     add("--slow", action="store_true", help="the slow ones too")
     add("--jobs", type=int, default=1)
