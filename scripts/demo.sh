@@ -88,7 +88,7 @@ status=0
 result=$("$build/demo/pv-compare" --diff out/difference.png out/native.png out/venus.png) || status=$?
 case $status in
 0)
-    rm -f out/difference.png
+    rm -f out/difference.png out/demo.log
     echo "pictures are equal: $result"
     ;;
 1) fail "pictures differ: $result; see out/difference.png" ;;

@@ -418,23 +418,9 @@ void case_compute_push_descriptors(struct e2e *t)
         {0, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 1, stage, NULL},
         {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, stage, NULL},
     };
-    const VkDescriptorSetLayoutCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR,
-        .bindingCount = 2,
-        .pBindings = layout_bindings,
-    };
-    VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
-    OK(vkCreateDescriptorSetLayout(t->device, &info, NULL, &set_layout));
-    KEEP(t, DESCRIPTOR_SET_LAYOUT, set_layout);
-    const VkPipelineLayoutCreateInfo layout_info = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1,
-        .pSetLayouts = &set_layout,
-    };
-    VkPipelineLayout layout = VK_NULL_HANDLE;
-    OK(vkCreatePipelineLayout(t->device, &layout_info, NULL, &layout));
-    KEEP(t, PIPELINE_LAYOUT, layout);
+    const VkDescriptorSetLayout set_layout = e2e_set_layout(
+        t, layout_bindings, 2, VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR, NULL);
+    const VkPipelineLayout layout = e2e_pipeline_layout(t, set_layout, stage, 0);
     const VkPipeline pipeline = e2e_compute(t, CODE(scale_comp), layout, NULL);
     const struct e2e_buffer blocks =
         e2e_buffer(t, 256 * STEPS, VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT, E2E_HOST);
@@ -489,27 +475,11 @@ void case_compute_descriptor_indexing(struct e2e *t)
         .bindingCount = 2,
         .pBindingFlags = flags,
     };
-    const VkDescriptorSetLayoutCreateInfo layout_info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .pNext = &flags_info,
-        .flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_UPDATE_AFTER_BIND_POOL_BIT,
-        .bindingCount = 2,
-        .pBindings = bindings,
-    };
-    struct e2e_set set = {0};
-    OK(vkCreateDescriptorSetLayout(t->device, &layout_info, NULL, &set.set_layout));
-    KEEP(t, DESCRIPTOR_SET_LAYOUT, set.set_layout);
     const VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1 + ROOM};
-    const VkDescriptorPoolCreateInfo pool_info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-        .flags = VK_DESCRIPTOR_POOL_CREATE_UPDATE_AFTER_BIND_BIT,
-        .maxSets = 1,
-        .poolSizeCount = 1,
-        .pPoolSizes = &size,
-    };
-    VkDescriptorPool pool = VK_NULL_HANDLE;
-    OK(vkCreateDescriptorPool(t->device, &pool_info, NULL, &pool));
-    KEEP(t, DESCRIPTOR_POOL, pool);
+    struct e2e_set set = {0};
+    set.set_layout = e2e_set_layout(
+        t, bindings, 2, VK_DESCRIPTOR_SET_LAYOUT_CREATE_UPDATE_AFTER_BIND_POOL_BIT, &flags_info);
+    set.layout = e2e_pipeline_layout(t, set.set_layout, stage, 0);
     const uint32_t room = ROOM;
     const VkDescriptorSetVariableDescriptorCountAllocateInfo variable = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO,
@@ -519,18 +489,12 @@ void case_compute_descriptor_indexing(struct e2e *t)
     const VkDescriptorSetAllocateInfo allocate = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
         .pNext = &variable,
-        .descriptorPool = pool,
+        .descriptorPool =
+            e2e_pool(t, 1, &size, 1, VK_DESCRIPTOR_POOL_CREATE_UPDATE_AFTER_BIND_BIT, NULL),
         .descriptorSetCount = 1,
         .pSetLayouts = &set.set_layout,
     };
     OK(vkAllocateDescriptorSets(t->device, &allocate, &set.set));
-    const VkPipelineLayoutCreateInfo pipeline_layout = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1,
-        .pSetLayouts = &set.set_layout,
-    };
-    OK(vkCreatePipelineLayout(t->device, &pipeline_layout, NULL, &set.layout));
-    KEEP(t, PIPELINE_LAYOUT, set.layout);
 
     const struct e2e_buffer result = e2e_buffer_with(t, NULL, VALUES * 4, storage);
     const struct e2e_binding result_binding = e2e_bind_storage(&result);

@@ -12,17 +12,7 @@ static VkDescriptorPool pool_create(struct e2e *t, uint32_t sets, VkDescriptorPo
 {
     const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, sets * 8},
                                           {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets}};
-    const VkDescriptorPoolCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-        .flags = flags,
-        .maxSets = sets,
-        .poolSizeCount = 2,
-        .pPoolSizes = sizes,
-    };
-    VkDescriptorPool pool = VK_NULL_HANDLE;
-    OK(vkCreateDescriptorPool(t->device, &info, NULL, &pool));
-    KEEP(t, DESCRIPTOR_POOL, pool);
-    return pool;
+    return e2e_pool(t, sets, sizes, 2, flags, NULL);
 }
 
 // A layout of `uniforms` uniform buffers and a storage buffer, with its pipeline layout.
@@ -33,20 +23,8 @@ static struct e2e_set layouts(struct e2e *t, uint32_t uniforms)
         {0, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, uniforms, stage, NULL},
         {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, stage, NULL},
     };
-    const VkDescriptorSetLayoutCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = 2,
-        .pBindings = bindings,
-    };
-    OK(vkCreateDescriptorSetLayout(t->device, &info, NULL, &set.set_layout));
-    KEEP(t, DESCRIPTOR_SET_LAYOUT, set.set_layout);
-    const VkPipelineLayoutCreateInfo layout = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1,
-        .pSetLayouts = &set.set_layout,
-    };
-    OK(vkCreatePipelineLayout(t->device, &layout, NULL, &set.layout));
-    KEEP(t, PIPELINE_LAYOUT, set.layout);
+    set.set_layout = e2e_set_layout(t, bindings, 2, 0, NULL);
+    set.layout = e2e_pipeline_layout(t, set.set_layout, stage, 0);
     return set;
 }
 
@@ -367,27 +345,12 @@ void case_descriptor_separate_samplers(struct e2e *t)
         vkGetDescriptorSetLayoutSupport(t->device, &info, &support);
         CHECK(support.supported, "layout %u is not supported", round);
         struct e2e_set set = {0};
-        OK(vkCreateDescriptorSetLayout(t->device, &info, NULL, &set.set_layout));
-        KEEP(t, DESCRIPTOR_SET_LAYOUT, set.set_layout);
-        const VkPipelineLayoutCreateInfo layout = {
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-            .setLayoutCount = 1,
-            .pSetLayouts = &set.set_layout,
-        };
-        OK(vkCreatePipelineLayout(t->device, &layout, NULL, &set.layout));
-        KEEP(t, PIPELINE_LAYOUT, set.layout);
+        set.set_layout = e2e_set_layout(t, bindings, 3, 0, NULL);
+        set.layout = e2e_pipeline_layout(t, set.set_layout, stage, 0);
         const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, 1},
                                               {VK_DESCRIPTOR_TYPE_SAMPLER, 1},
                                               {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1}};
-        const VkDescriptorPoolCreateInfo pool_info = {
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-            .maxSets = 1,
-            .poolSizeCount = 3,
-            .pPoolSizes = sizes,
-        };
-        VkDescriptorPool pool = VK_NULL_HANDLE;
-        OK(vkCreateDescriptorPool(t->device, &pool_info, NULL, &pool));
-        KEEP(t, DESCRIPTOR_POOL, pool);
+        const VkDescriptorPool pool = e2e_pool(t, 1, sizes, 3, 0, NULL);
         OK(allocate(t, pool, set.set_layout, 1, &set.set));
         const struct e2e_binding values[] = {
             {.type = VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE,
@@ -422,37 +385,16 @@ void case_descriptor_inline_uniform(struct e2e *t)
         {0, VK_DESCRIPTOR_TYPE_INLINE_UNIFORM_BLOCK, 16, stage, NULL},
         {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, stage, NULL},
     };
-    const VkDescriptorSetLayoutCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = 2,
-        .pBindings = bindings,
-    };
     struct e2e_set set = {0};
-    OK(vkCreateDescriptorSetLayout(t->device, &info, NULL, &set.set_layout));
-    KEEP(t, DESCRIPTOR_SET_LAYOUT, set.set_layout);
-    const VkPipelineLayoutCreateInfo layout = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1,
-        .pSetLayouts = &set.set_layout,
-    };
-    OK(vkCreatePipelineLayout(t->device, &layout, NULL, &set.layout));
-    KEEP(t, PIPELINE_LAYOUT, set.layout);
+    set.set_layout = e2e_set_layout(t, bindings, 2, 0, NULL);
+    set.layout = e2e_pipeline_layout(t, set.set_layout, stage, 0);
     const VkDescriptorPoolInlineUniformBlockCreateInfo blocks = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO,
         .maxInlineUniformBlockBindings = 1,
     };
     const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_INLINE_UNIFORM_BLOCK, 16},
                                           {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1}};
-    const VkDescriptorPoolCreateInfo pool_info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-        .pNext = &blocks,
-        .maxSets = 1,
-        .poolSizeCount = 2,
-        .pPoolSizes = sizes,
-    };
-    VkDescriptorPool pool = VK_NULL_HANDLE;
-    OK(vkCreateDescriptorPool(t->device, &pool_info, NULL, &pool));
-    KEEP(t, DESCRIPTOR_POOL, pool);
+    const VkDescriptorPool pool = e2e_pool(t, 1, sizes, 2, 0, &blocks);
     OK(allocate(t, pool, set.set_layout, 1, &set.set));
     const uint32_t words[4] = {4242, 1, 2, 3};
     const VkWriteDescriptorSetInlineUniformBlock data = {

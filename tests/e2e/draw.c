@@ -67,8 +67,25 @@ void e2e_set_write(struct e2e *t, VkDescriptorSet set, uint32_t binding, uint32_
     vkUpdateDescriptorSets(t->device, 1, &write, 0, NULL);
 }
 
-static VkPipelineLayout make_layout(struct e2e *t, VkDescriptorSetLayout set_layout,
-                                    VkShaderStageFlags stages, uint32_t push_size)
+VkDescriptorSetLayout e2e_set_layout(struct e2e *t, const VkDescriptorSetLayoutBinding *bindings,
+                                     uint32_t count, VkDescriptorSetLayoutCreateFlags flags,
+                                     const void *next)
+{
+    const VkDescriptorSetLayoutCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+        .pNext = next,
+        .flags = flags,
+        .bindingCount = count,
+        .pBindings = bindings,
+    };
+    VkDescriptorSetLayout layout = VK_NULL_HANDLE;
+    OK(vkCreateDescriptorSetLayout(t->device, &info, NULL, &layout));
+    KEEP(t, DESCRIPTOR_SET_LAYOUT, layout);
+    return layout;
+}
+
+VkPipelineLayout e2e_pipeline_layout(struct e2e *t, VkDescriptorSetLayout set_layout,
+                                     VkShaderStageFlags stages, uint32_t push_size)
 {
     const VkPushConstantRange push = {stages, 0, push_size};
     const VkPipelineLayoutCreateInfo info = {
@@ -84,6 +101,23 @@ static VkPipelineLayout make_layout(struct e2e *t, VkDescriptorSetLayout set_lay
     return layout;
 }
 
+VkDescriptorPool e2e_pool(struct e2e *t, uint32_t sets, const VkDescriptorPoolSize *sizes,
+                          uint32_t count, VkDescriptorPoolCreateFlags flags, const void *next)
+{
+    const VkDescriptorPoolCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+        .pNext = next,
+        .flags = flags,
+        .maxSets = sets,
+        .poolSizeCount = count,
+        .pPoolSizes = sizes,
+    };
+    VkDescriptorPool pool = VK_NULL_HANDLE;
+    OK(vkCreateDescriptorPool(t->device, &info, NULL, &pool));
+    KEEP(t, DESCRIPTOR_POOL, pool);
+    return pool;
+}
+
 struct e2e_set e2e_set(struct e2e *t, const struct e2e_binding *bindings, uint32_t count,
                        VkShaderStageFlags stages, uint32_t push_size)
 {
@@ -91,10 +125,6 @@ struct e2e_set e2e_set(struct e2e *t, const struct e2e_binding *bindings, uint32
     VkDescriptorPoolSize sizes[16];
     struct e2e_set set = {0};
     CHECK(count <= COUNT(sizes), "too many bindings");
-    if (count == 0) {
-        set.layout = make_layout(t, VK_NULL_HANDLE, stages, push_size);
-        return set;
-    }
     for (uint32_t i = 0; i < count; i++) {
         layout_bindings[i] = (VkDescriptorSetLayoutBinding){
             .binding = i,
@@ -104,33 +134,20 @@ struct e2e_set e2e_set(struct e2e *t, const struct e2e_binding *bindings, uint32
         };
         sizes[i] = (VkDescriptorPoolSize){bindings[i].type, 1};
     }
-    const VkDescriptorSetLayoutCreateInfo layout = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = count,
-        .pBindings = layout_bindings,
-    };
-    OK(vkCreateDescriptorSetLayout(t->device, &layout, NULL, &set.set_layout));
-    KEEP(t, DESCRIPTOR_SET_LAYOUT, set.set_layout);
-    const VkDescriptorPoolCreateInfo pool_info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-        .maxSets = 1,
-        .poolSizeCount = count,
-        .pPoolSizes = sizes,
-    };
-    VkDescriptorPool pool = VK_NULL_HANDLE;
-    OK(vkCreateDescriptorPool(t->device, &pool_info, NULL, &pool));
-    KEEP(t, DESCRIPTOR_POOL, pool);
-    const VkDescriptorSetAllocateInfo allocate = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-        .descriptorPool = pool,
-        .descriptorSetCount = 1,
-        .pSetLayouts = &set.set_layout,
-    };
-    OK(vkAllocateDescriptorSets(t->device, &allocate, &set.set));
+    if (count > 0) {
+        set.set_layout = e2e_set_layout(t, layout_bindings, count, 0, NULL);
+        const VkDescriptorSetAllocateInfo allocate = {
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+            .descriptorPool = e2e_pool(t, 1, sizes, count, 0, NULL),
+            .descriptorSetCount = 1,
+            .pSetLayouts = &set.set_layout,
+        };
+        OK(vkAllocateDescriptorSets(t->device, &allocate, &set.set));
+    }
     for (uint32_t i = 0; i < count; i++) {
         e2e_set_write(t, set.set, i, 0, &bindings[i]);
     }
-    set.layout = make_layout(t, set.set_layout, stages, push_size);
+    set.layout = e2e_pipeline_layout(t, set.set_layout, stages, push_size);
     return set;
 }
 

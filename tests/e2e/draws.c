@@ -486,10 +486,8 @@ void case_draws_imageless_framebuffer(struct e2e *t)
     grid_end(t, &grid, commands, 0x1fu << 10, "imageless");
 }
 
-void case_draws_render_pass2(struct e2e *t)
+static VkRenderPass pass2_create(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
-    e2e_need_version(t, VK_API_VERSION_1_2);
     const VkAttachmentDescription2 attachment = {
         .sType = VK_STRUCTURE_TYPE_ATTACHMENT_DESCRIPTION_2,
         .format = rgba,
@@ -530,6 +528,14 @@ void case_draws_render_pass2(struct e2e *t)
     VkRenderPass pass = VK_NULL_HANDLE;
     OK(vkCreateRenderPass2(t->device, &info, NULL, &pass));
     KEEP(t, RENDER_PASS, pass);
+    return pass;
+}
+
+void case_draws_render_pass2(struct e2e *t)
+{
+    const struct grid grid = grid_open(t);
+    e2e_need_version(t, VK_API_VERSION_1_2);
+    const VkRenderPass pass = pass2_create(t);
     const VkFramebufferCreateInfo framebuffer_info = {
         .sType = VK_STRUCTURE_TYPE_FRAMEBUFFER_CREATE_INFO,
         .renderPass = pass,

@@ -545,22 +545,11 @@ void case_graphics_multiview(struct e2e *t)
     }
 }
 
-// The second subpass reads, pixel by pixel, what the first one drew.
-void case_graphics_input_attachment(struct e2e *t)
+// A pass of two subpasses: the first draws into `first`, the second reads that as its input and
+// draws into the target's colour.
+static void make_two_subpasses(struct e2e *t, struct e2e_target *target,
+                               const struct e2e_image *first)
 {
-    e2e_open(t, NULL);
-    struct e2e_target target = {
-        .colour_count = 1, .extent = {SIZE, SIZE}, .layers = 1, .samples = VK_SAMPLE_COUNT_1_BIT};
-    const struct e2e_image first =
-        e2e_image(t, &(struct e2e_image_params){.format = rgba,
-                                                .extent = {SIZE, SIZE, 1},
-                                                .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
-                                                         VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT});
-    target.colour[0] =
-        e2e_image(t, &(struct e2e_image_params){.format = rgba,
-                                                .extent = {SIZE, SIZE, 1},
-                                                .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
-                                                         VK_IMAGE_USAGE_TRANSFER_SRC_BIT});
     VkAttachmentDescription attachments[2];
     for (uint32_t i = 0; i < 2; i++) {
         attachments[i] = (VkAttachmentDescription){
@@ -599,20 +588,39 @@ void case_graphics_input_attachment(struct e2e *t)
                                          .pSubpasses = subpasses,
                                          .dependencyCount = 2,
                                          .pDependencies = dependencies};
-    OK(vkCreateRenderPass(t->device, &pass, NULL, &target.pass));
-    KEEP(t, RENDER_PASS, target.pass);
-    const VkImageView views[2] = {first.view, target.colour[0].view};
+    OK(vkCreateRenderPass(t->device, &pass, NULL, &target->pass));
+    KEEP(t, RENDER_PASS, target->pass);
+    const VkImageView views[2] = {first->view, target->colour[0].view};
     const VkFramebufferCreateInfo framebuffer = {
         .sType = VK_STRUCTURE_TYPE_FRAMEBUFFER_CREATE_INFO,
-        .renderPass = target.pass,
+        .renderPass = target->pass,
         .attachmentCount = 2,
         .pAttachments = views,
         .width = SIZE,
         .height = SIZE,
         .layers = 1,
     };
-    OK(vkCreateFramebuffer(t->device, &framebuffer, NULL, &target.framebuffer));
-    KEEP(t, FRAMEBUFFER, target.framebuffer);
+    OK(vkCreateFramebuffer(t->device, &framebuffer, NULL, &target->framebuffer));
+    KEEP(t, FRAMEBUFFER, target->framebuffer);
+}
+
+// The second subpass reads, pixel by pixel, what the first one drew.
+void case_graphics_input_attachment(struct e2e *t)
+{
+    e2e_open(t, NULL);
+    struct e2e_target target = {
+        .colour_count = 1, .extent = {SIZE, SIZE}, .layers = 1, .samples = VK_SAMPLE_COUNT_1_BIT};
+    const struct e2e_image first =
+        e2e_image(t, &(struct e2e_image_params){.format = rgba,
+                                                .extent = {SIZE, SIZE, 1},
+                                                .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
+                                                         VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT});
+    target.colour[0] =
+        e2e_image(t, &(struct e2e_image_params){.format = rgba,
+                                                .extent = {SIZE, SIZE, 1},
+                                                .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
+                                                         VK_IMAGE_USAGE_TRANSFER_SRC_BIT});
+    make_two_subpasses(t, &target, &first);
     VkExtent2D granularity;
     vkGetRenderAreaGranularity(t->device, target.pass, &granularity);
     CHECK(granularity.width && granularity.height, "granularity");

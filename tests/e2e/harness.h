@@ -215,6 +215,14 @@ struct e2e_set {
 
 struct e2e_set e2e_set(struct e2e *t, const struct e2e_binding *bindings, uint32_t count,
                        VkShaderStageFlags stages, uint32_t push_size);
+// The parts of it for cases that need them otherwise; all kept. No set layout: push constants only.
+VkDescriptorSetLayout e2e_set_layout(struct e2e *t, const VkDescriptorSetLayoutBinding *bindings,
+                                     uint32_t count, VkDescriptorSetLayoutCreateFlags flags,
+                                     const void *next);
+VkPipelineLayout e2e_pipeline_layout(struct e2e *t, VkDescriptorSetLayout set_layout,
+                                     VkShaderStageFlags stages, uint32_t push_size);
+VkDescriptorPool e2e_pool(struct e2e *t, uint32_t sets, const VkDescriptorPoolSize *sizes,
+                          uint32_t count, VkDescriptorPoolCreateFlags flags, const void *next);
 void e2e_set_write(struct e2e *t, VkDescriptorSet set, uint32_t binding, uint32_t element,
                    const struct e2e_binding *value);
 
