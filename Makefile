@@ -48,4 +48,4 @@ install:
 	@meson install -C build-release --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-release build-darwin out
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-darwin out

@@ -6,6 +6,7 @@ default     all suites on an ordinary build
 validation  the end-to-end cases, with the validation layer watching what we do to the host's driver
 asan        all suites under the address and undefined-behaviour sanitizers
 tsan        the units that share memory between threads, under the thread sanitizer
+clang       builds without a warning of clang's
 cross       library and command for aarch64-macos (scripts/cross-darwin.sh)
 
 A case of a unit test counts as one, as does any other test of meson. The last line is
@@ -214,20 +215,29 @@ def validation_run():
     return count
 
 
-def cross_run():
-    """The macOS build counts as one test."""
+def build_run(run, command, env=None):
+    """A build that counts as one test."""
     count = Count()
-    print('+ scripts/cross-darwin.sh', flush=True)
-    result = subprocess.run(['scripts/cross-darwin.sh'], cwd=ROOT, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, check=False)
+    print('+ ' + ' '.join(command), flush=True)
+    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     print(result.stdout, end='', flush=True)
     if result.returncode == 0:
         count.passed += 1
     elif result.returncode == SKIP:
-        count.skips.append(f'cross: {reason_of(result.stdout)}')
+        count.skips.append(f'{run}: {reason_of(result.stdout)}')
     else:
-        count.failures.append(f'cross: status {result.returncode}')
+        count.failures.append(f'{run}: status {result.returncode}')
     return count
+
+
+def clang_run():
+    return build_run('clang', ['scripts/build.sh', 'build-clang', '-Dwerror=true',
+                               '-Doptimization=0'], {'CC': 'clang'})
+
+
+def cross_run():
+    return build_run('cross', ['scripts/cross-darwin.sh'])
 
 
 def main():
@@ -236,6 +246,7 @@ def main():
         'validation': validation_run,
         'asan': lambda: meson_run('asan'),
         'tsan': lambda: meson_run('tsan'),
+        'clang': clang_run,
         'cross': cross_run,
     }
     names = sys.argv[1:] or list(runs)
