@@ -3,10 +3,11 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: demo test build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: demo demo-vm test build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
+	@echo 'make demo-vm       the same in a virtual machine: QEMU with our libvirglrenderer'
 	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
@@ -20,6 +21,11 @@ demo:
 	@scripts/setup.sh demo
 	@scripts/build.sh $(BUILD)
 	@scripts/demo.sh $(BUILD)
+
+demo-vm:
+	@scripts/setup.sh demo
+	@scripts/build.sh $(BUILD)
+	@scripts/demo-vm.sh $(BUILD)
 
 test:
 	@scripts/setup.sh test
