@@ -92,10 +92,11 @@ static void host_probe_locked(struct pv_host *host)
     if (handles && host->devices &&
         instance.vk.vkEnumeratePhysicalDevices(instance.handle, &count, handles) >= 0) {
         for (uint32_t i = 0; i < count; i++) {
-            if (!host_device_init(host, &instance, handles[i], &host->devices[i])) {
-                break;
+            // A device that cannot be described is none; it does not hide the others.
+            if (host_device_init(host, &instance, handles[i],
+                                 &host->devices[host->device_count])) {
+                host->device_count++;
             }
-            host->device_count = i + 1;
         }
     }
     free(handles);

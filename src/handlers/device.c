@@ -239,6 +239,8 @@ void pv_device_end(struct pv_context *context, struct pv_device *device)
 {
     (void)context;
     if (!atomic_load(&device->abandoned)) {
+        // Fences of the VMM may have put empty batches into queues until these were unbound.
+        device->vk->vkDeviceWaitIdle(device->driver->handle);
         device_empty(device);
     }
 }

@@ -176,7 +176,7 @@ void pv_device_stop(struct pv_context *context, struct pv_device *device,
 {
     wait_for_waiters(context, device);
     if (queues_fall_silent(device, removed, begin_ns)) {
-        device->vk->vkDeviceWaitIdle(device->driver->handle);
+        device->vk->vkDeviceWaitIdle(device->driver->handle); // sparse bindings heed no fence
         return;
     }
     atomic_store(&device->abandoned, true);

@@ -136,6 +136,41 @@ void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemapho
     pv_device_end_wait(s, device);
 }
 
+// -- status ----------------------------------------------------------------------------------
+
+// A guest that has waited for long asks for the status to learn whether the device is lost. The
+// driver does not know of a loss that is ours (see submission_is_lost()).
+static bool is_lost(const struct pv_device *device, VkResult *result)
+{
+    const bool lost = atomic_load_explicit(&device->lost, memory_order_relaxed);
+    if (lost) {
+        *result = VK_ERROR_DEVICE_LOST;
+    }
+    return lost;
+}
+
+void pv_handle_vkGetFenceStatus(struct pv_stream *s, struct pv_cmd_vkGetFenceStatus *cmd)
+{
+    (void)s;
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!is_lost(device, &cmd->ret)) {
+        cmd->ret = device->vk->vkGetFenceStatus(cmd->device, cmd->fence);
+        note_loss(device, cmd->ret);
+    }
+}
+
+void pv_handle_vkGetSemaphoreCounterValue(struct pv_stream *s,
+                                          struct pv_cmd_vkGetSemaphoreCounterValue *cmd)
+{
+    struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetSemaphoreCounterValue) {
+        pv_stream_fail_missing(s);
+    } else if (!is_lost(device, &cmd->ret)) {
+        cmd->ret = device->vk->vkGetSemaphoreCounterValue(cmd->device, cmd->semaphore, cmd->pValue);
+        note_loss(device, cmd->ret);
+    }
+}
+
 // Mesa before 26.2 stores the new value in its feedback slot *after* it has sent this command. Work
 // that the signal releases may write the slot, too, and when that comes first, the guest's late
 // store hides it for ever. So the guest gets the time of a few instructions, without our thread

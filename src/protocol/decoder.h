@@ -59,7 +59,8 @@ static inline struct pv_object *pv_decode_object(struct pv_decoder *decoder, uin
         return NULL;
     }
     struct pv_object *object = pv_object_table_lookup(decoder->objects, id);
-    if (__builtin_expect(!object || object->type != type || object->flags ||
+    if (__builtin_expect(!object || object->type != type ||
+                             __atomic_load_n(&object->flags, __ATOMIC_RELAXED) ||
                              (object->device && object->device != decoder->device),
                          0)) {
         return pv_decode_object_slow(decoder, id, type);
