@@ -93,8 +93,7 @@ static void host_probe_locked(struct pv_host *host)
         instance.vk.vkEnumeratePhysicalDevices(instance.handle, &count, handles) >= 0) {
         for (uint32_t i = 0; i < count; i++) {
             // A device that cannot be described is none; it does not hide the others.
-            if (host_device_init(host, &instance, handles[i],
-                                 &host->devices[host->device_count])) {
+            if (host_device_init(host, &instance, handles[i], &host->devices[host->device_count])) {
                 host->device_count++;
             }
         }
