@@ -53,6 +53,8 @@ SANITIZERS = {
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
     'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
 }
+# Reports hold notes as well, such as that a process went away while it was looked at.
+FOUND = re.compile(r'ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:')
 # Some tests make a server's process crash on purpose. Who did not mean it has a failing client.
 ON_PURPOSE = 'DEADLYSIGNAL'
 
@@ -170,7 +172,7 @@ def meson_run(run):
     for path in sorted(glob.glob(reports + '.*')):
         with open(path, encoding='utf-8', errors='replace') as file:
             report = file.read()
-        if ON_PURPOSE not in report:
+        if FOUND.search(report) and ON_PURPOSE not in report:
             print(report, flush=True)
             count.failures.append(f'{run}: {os.path.relpath(path, ROOT)}')
     if not entries:
