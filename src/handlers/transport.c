@@ -158,6 +158,6 @@ void pv_handle_vkWaitRingSeqnoMESA(struct pv_stream *s, struct pv_cmd_vkWaitRing
     const enum pv_ring_wait_result result = pv_ring_wait_seqno(ring, (uint32_t)cmd->seqno);
     pv_stream_end_block(s);
     if (result == PV_RING_WAIT_IMPOSSIBLE) {
-        pv_stream_fail(s, "the awaited position lies beyond what the ring was given");
+        pv_stream_fail(s, "the ring will never get to the awaited position");
     }
 }

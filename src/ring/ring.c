@@ -181,6 +181,11 @@ static bool wait_look(struct pv_ring *ring, uint32_t seqno, enum pv_ring_wait_re
         *result = PV_RING_WAIT_STOPPED;
         return true;
     }
+    // Only those who ask here end the ring's own wait, one after the other: nobody is left to.
+    if (ring->awaited_seqno > ring->virtqueue_seqno) {
+        *result = PV_RING_WAIT_IMPOSSIBLE;
+        return true;
+    }
     // A guest stores tail before it asks us to wait for it. So if everything up to tail is done
     // and this is not enough, nobody is on the way to make it so.
     if (atomic_load_explicit(ring->tail, memory_order_acquire) == (uint32_t)done) {
@@ -239,6 +244,7 @@ bool pv_ring_wait_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno)
     }
     // The context stream may be waiting for what we did just before, and be the one to end this.
     pv_ring_wake_waiters(ring);
+    ring->awaited_seqno = seqno;
     pthread_mutex_unlock(&ring->lock);
 
     ring->ops->sleep(ring->user);
@@ -246,6 +252,7 @@ bool pv_ring_wait_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno)
     while (!(reached = ring->virtqueue_seqno >= seqno) && !pv_ring_is_stopping(ring)) {
         pv_cond_wait(&ring->changed, &ring->lock);
     }
+    ring->awaited_seqno = 0;
     pthread_mutex_unlock(&ring->lock);
     ring->ops->wake(ring->user);
     return reached;

@@ -85,11 +85,13 @@ bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value);
 enum pv_ring_wait_result {
     PV_RING_WAIT_DONE,
     PV_RING_WAIT_STOPPED,    // the ring was stopped or failed
-    PV_RING_WAIT_IMPOSSIBLE, // the ring is out of work and its tail is before the awaited value
+    // The ring is out of work and its tail is before the awaited value, or it waits for a
+    // virtqueue seqno that only the caller could submit.
+    PV_RING_WAIT_IMPOSSIBLE,
 };
 
 // vkWaitRingSeqnoMESA: blocks the caller until head has reached `seqno` (modular order). Wakes
-// the ring first. Thread-safety: any thread but the ring's own.
+// the ring first. Thread-safety: the thread that calls pv_ring_submit_virtqueue_seqno().
 enum pv_ring_wait_result pv_ring_wait_seqno(struct pv_ring *ring, uint32_t seqno);
 
 // vkSubmitVirtqueueSeqnoMESA and vkWaitVirtqueueSeqnoMESA. The wait blocks the ring thread until

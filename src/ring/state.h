@@ -53,6 +53,7 @@ struct pv_ring {
     pthread_mutex_t lock;
     struct pv_cond changed; // of everything below, of `done` as far as `wake_at` asks, of `stop`
     uint64_t virtqueue_seqno;
+    uint64_t awaited_seqno; // that the ring thread blocks for; 0: it does not
 
     struct pv_thread thread;
 };

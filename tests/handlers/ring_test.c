@@ -282,8 +282,24 @@ static void waiting_for_more_than_there_is_ends_the_context(void **state)
     write_create_fence(&g, 100, false);
     ring_put(&g, &ring);
     write_wait_ring(&g, 7, ring.tail + 4);
-    submit_badly(&g, "beyond what the ring was given");
+    submit_badly(&g, "the ring will never get to");
     guest_close(&g);
+}
+
+static void a_ring_and_the_virtqueue_do_not_wait_for_each_other(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct guest g;
+        guest_open_device(&g);
+        struct test_ring ring = open_ring(&g, 7, RING);
+        write_wait_virtqueue(&g, 1);
+        ring_put(&g, &ring);
+        // The guest would have to submit 1 first.
+        write_wait_ring(&g, 7, ring.tail);
+        submit_badly(&g, "the ring will never get to");
+        guest_close(&g);
+    }
 }
 
 static bool is_waiting(void *user)
@@ -451,6 +467,7 @@ int main(void)
         CASE(losing_its_memory_ends_the_context),
         CASE(a_ring_waits_for_the_virtqueue),
         CASE(waiting_for_more_than_there_is_ends_the_context),
+        CASE(a_ring_and_the_virtqueue_do_not_wait_for_each_other),
         CASE(a_wait_does_not_hold_its_context),
         CASE(a_wait_does_not_hold_its_ring),
         CASE(a_wait_ends_with_its_device),
