@@ -129,6 +129,21 @@ const char *pv_context_failure(const struct pv_context *context)
     return pv_context_has_failed(context) ? context->failure : NULL;
 }
 
+// A guest can ask for impossible things as often as it likes: the first is said, the others only
+// to developers.
+__attribute__((format(printf, 2, 3))) static void complain(struct pv_context *context,
+                                                           const char *format, ...)
+{
+    char text[192];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    const bool again = atomic_exchange_explicit(&context->complained, true, memory_order_relaxed);
+    pv_log(&context->host->log, again ? PV_LOG_DEBUG : PV_LOG_WARN, "context %s: %s",
+           context->params.name, text);
+}
+
 // -- resources -------------------------------------------------------------------------------
 
 // The position of `id` in the sorted array, or where it belongs. `lock` is held.
@@ -220,17 +235,15 @@ void pv_context_detach_resource(struct pv_context *context, struct pv_resource *
 struct pv_resource *pv_context_create_blob(struct pv_context *context,
                                            const struct pv_blob_params *params)
 {
-    const struct pv_log *log = &context->host->log;
     const char *name = context->params.name;
     if (params->resource_id == 0 || params->size == 0) {
-        pv_log(log, PV_LOG_WARN, "context %s: a blob needs a resource id and a size", name);
+        complain(context, "a blob needs a resource id and a size");
         return NULL;
     }
     struct pv_blob *blob = NULL;
     if (params->blob_id == 0) {
         if (params->flags != PV_BLOB_MAPPABLE) {
-            pv_log(log, PV_LOG_WARN, "context %s: shared memory with blob flags %u", name,
-                   params->flags);
+            complain(context, "shared memory with blob flags %u", params->flags);
             return NULL;
         }
         blob = pv_blob_create_shm(params->size, name);
@@ -245,15 +258,15 @@ struct pv_resource *pv_context_create_blob(struct pv_context *context,
         pv_quiesce_offline(reader);
     }
     if (!blob || pv_blob_size(blob) < params->size) {
-        pv_log(log, PV_LOG_WARN, "context %s: no blob of %llu bytes for id %llu", name,
-               (unsigned long long)params->size, (unsigned long long)params->blob_id);
+        complain(context, "no blob of %llu bytes for id %llu", (unsigned long long)params->size,
+                 (unsigned long long)params->blob_id);
         pv_blob_unref(blob);
         return NULL;
     }
     struct pv_resource *resource =
         pv_resource_create(params->resource_id, params->size, blob, params->blob_id == 0);
     if (resource && !pv_context_attach_resource(context, resource)) {
-        pv_log(log, PV_LOG_WARN, "context %s: resource id %u is taken", name, params->resource_id);
+        complain(context, "resource id %u is taken", params->resource_id);
         pv_resource_unref(resource);
         return NULL;
     }
@@ -418,8 +431,7 @@ static void context_destroy_rings(struct pv_context *context)
 bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx, uint64_t fence_id)
 {
     if (ring_idx >= PV_TIMELINE_COUNT) {
-        pv_log(&context->host->log, PV_LOG_WARN, "context %s: fence on ring_idx %u",
-               context->params.name, ring_idx);
+        complain(context, "fence on ring_idx %u", ring_idx);
         return false;
     }
     if (ring_idx == 0) {

@@ -70,6 +70,7 @@ struct pv_context {
     _Atomic bool failed;
     char failure[256]; // written before `failed`, by the one who sets it
     _Atomic bool failing;
+    _Atomic bool complained; // about a bad request of the guest, outside of its streams
     // The guest binds queues without waiting for the reply, as Mesa before 26.2 does: it learns of
     // signals through feedback slots.
     _Atomic bool guest_uses_feedback;

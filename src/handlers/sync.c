@@ -97,6 +97,10 @@ void pv_handle_vkWaitSemaphoreResourceMESA(struct pv_stream *s,
                                            struct pv_cmd_vkWaitSemaphoreResourceMESA *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (((const struct pv_signal *)cmd->semaphore_obj)->host_signals) {
+        pv_stream_fail(s, "a timeline semaphore has no payload to take");
+        return;
+    }
     struct pv_host_queue *queue = any_queue(s, device);
     if (queue) {
         check_payload(s, device, pv_sync_fd_consume_semaphore(queue, cmd->semaphore));
