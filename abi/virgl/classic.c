@@ -1,4 +1,5 @@
 // The functions for classic 2D resources.
+#include "gl.h"
 #include "image.h"
 #include "state.h"
 
@@ -65,7 +66,13 @@ static int transfer(uint32_t handle, uint32_t ctx_id, uint32_t level, const stru
         how->iov = resource->iov;
         how->iov_count = resource->iov_count;
     }
-    return pv_virgl_image_transfer(resource->image, how) ? 0 : EINVAL;
+    if (!pv_virgl_image_transfer(resource->image, how)) {
+        return EINVAL;
+    }
+    if (how->to_image) {
+        pv_virgl_gl_upload(resource->image, box->y, box->h);
+    }
+    return 0;
 }
 
 int virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx_id, uint32_t level,

@@ -14,8 +14,9 @@ struct pv_virgl_image {
     uint32_t fourcc; // DRM's
     uint32_t flags;
     uint32_t width, height;
-    uint32_t stride; // bytes
-    uint8_t *pixels; // 4 bytes each
+    uint32_t stride;  // bytes
+    uint8_t *pixels;  // 4 bytes each
+    unsigned texture; // the VMM's view of it (gl.h), 0: none
 };
 
 // NULL when the arguments ask for something else than a 2D image of a virtio-gpu format.

@@ -1,4 +1,5 @@
 // Start and end of the library, capsets.
+#include "gl.h"
 #include "log.h"
 #include "state.h"
 
@@ -45,6 +46,7 @@ int virgl_renderer_init(void *cookie, int flags, struct virgl_renderer_callbacks
         state->renderer = open_renderer(flags);
     }
     pv_virgl_fences_init();
+    pv_virgl_gl_init();
     state->initialized = true;
     return 0;
 }
@@ -65,6 +67,7 @@ void virgl_renderer_cleanup(void *cookie)
         return;
     }
     virgl_renderer_reset();
+    pv_virgl_gl_finish();
     pv_virgl_fences_finish();
     pv_virgl_destroy_orphans();
     pv_virgl_table_finish(&state->contexts);

@@ -24,6 +24,9 @@ void pv_virgl_signal_raise(struct pv_virgl_signal *signal);
 void pv_virgl_signal_lower(struct pv_virgl_signal *signal);
 int pv_virgl_signal_fd(const struct pv_virgl_signal *signal); // -1 when not open
 
+// Names of libraries with OpenGL's functions, best first; ends with NULL.
+extern const char *const pv_virgl_os_gl_libraries[];
+
 // What virgl_renderer_resource_export_blob() hands out for a blob whose descriptor is `fd`
 // of `type` (-1, PV_FD_NONE): may exchange the descriptor. Returns VIRGL_RENDERER_BLOB_FD_TYPE_*,
 // or 0 when there is nothing to hand out.

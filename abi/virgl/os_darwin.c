@@ -5,6 +5,7 @@
 #include "virglrenderer.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <unistd.h>
 
 bool pv_virgl_os_signal_fds(int fds[2])
@@ -21,6 +22,9 @@ bool pv_virgl_os_signal_fds(int fds[2])
     }
     return true;
 }
+
+const char *const pv_virgl_os_gl_libraries[] = {
+    "/System/Library/Frameworks/OpenGL.framework/OpenGL", "libGLESv2.dylib", NULL};
 
 uint32_t pv_virgl_os_export(enum pv_fd_type type, int *fd, bool mappable)
 {

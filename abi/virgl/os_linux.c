@@ -2,6 +2,7 @@
 
 #include "virglrenderer.h"
 
+#include <stddef.h>
 #include <sys/eventfd.h>
 
 bool pv_virgl_os_signal_fds(int fds[2])
@@ -9,6 +10,9 @@ bool pv_virgl_os_signal_fds(int fds[2])
     fds[0] = fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return fds[0] >= 0;
 }
+
+const char *const pv_virgl_os_gl_libraries[] = {"libOpenGL.so.0", "libGL.so.1", "libGLESv2.so.2",
+                                                NULL};
 
 uint32_t pv_virgl_os_export(enum pv_fd_type type, int *fd, bool mappable)
 {

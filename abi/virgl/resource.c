@@ -1,4 +1,5 @@
 // What all resources have: a number, iovecs, the caller's pointer, and answers about them.
+#include "gl.h"
 #include "image.h"
 #include "state.h"
 
@@ -28,7 +29,10 @@ struct pv_virgl_resource *pv_virgl_add_resource(uint32_t id)
 static void destroy(struct pv_virgl_resource *resource)
 {
     pv_resource_unref(resource->blob);
-    pv_virgl_image_destroy(resource->image);
+    if (resource->image) {
+        pv_virgl_gl_destroy_texture(resource->image);
+        pv_virgl_image_destroy(resource->image);
+    }
     if (resource->dmabuf_fd >= 0) {
         close(resource->dmabuf_fd);
     }
@@ -161,13 +165,15 @@ int virgl_renderer_resource_get_info(int res_handle, struct virgl_renderer_resou
         .handle = resource->id,
         .fd = lend_dmabuf(resource),
     };
-    const struct pv_virgl_image *image = resource->image;
+    struct pv_virgl_image *image = resource->image;
     if (image) {
+        info->tex_id = pv_virgl_gl_texture(image);
         info->virgl_format = image->format;
         info->width = image->width;
         info->height = image->height;
         info->depth = 1;
-        info->flags = image->flags;
+        // A texture's first row is the image's: QEMU turns it over when the flag is not set.
+        info->flags = info->tex_id ? 0 : image->flags;
         info->stride = image->stride;
         info->drm_fourcc = (int)image->fourcc;
     }

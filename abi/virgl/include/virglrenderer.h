@@ -48,6 +48,8 @@ struct virgl_renderer_callbacks {
     // A fence of virgl_renderer_create_fence() has retired.
     void (*write_fence)(void *cookie, uint32_t fence);
 
+    // For a VMM that shows textures: all three, or none is called. A texture of a 2D resource
+    // lives in a context of the VMM, which must share objects with the one that shows it.
     virgl_renderer_gl_context (*create_gl_context)(void *cookie, int scanout_idx,
                                                    struct virgl_renderer_gl_ctx_param *param);
     void (*destroy_gl_context)(void *cookie, virgl_renderer_gl_context ctx);
@@ -72,7 +74,7 @@ struct virgl_renderer_callbacks {
 #define VIRGL_RENDERER_USE_GLES            (1 << 4)
 #define VIRGL_RENDERER_USE_EXTERNAL_BLOB   (1 << 5) // every blob has a descriptor
 #define VIRGL_RENDERER_VENUS               (1 << 6) // Venus contexts can be created
-#define VIRGL_RENDERER_NO_VIRGL            (1 << 7)
+#define VIRGL_RENDERER_NO_VIRGL            (1 << 7) // no textures either
 #define VIRGL_RENDERER_ASYNC_FENCE_CB      (1 << 8) // fences retire from any thread at any time
 #define VIRGL_RENDERER_RENDER_SERVER       (1 << 9)
 #define VIRGL_RENDERER_DRM                 (1 << 10)
