@@ -1,12 +1,13 @@
 #!/bin/bash
-# Boots an unmodified Debian 13 kernel with Debian's Mesa under Debian's QEMU 10, with our
+# Boots an unmodified Debian kernel with Debian's Mesa under Debian's QEMU, with our
 # libvirglrenderer in the place of the stock one, draws the demo in the guest, and compares the
 # picture with what the same driver draws natively.
 #   scripts/demo-vm.sh BUILD_DIR
-# Debian 13 (QEMU, Mesa, kernel) is fetched once into ${XDG_CACHE_HOME:-~/.cache}/pv-venus/vm-trixie,
-# about 900 MB; QEMU runs inside it. Needs root, for mmdebstrap and chroot; sudo is used if it is
-# there. PV_DEMO_FRAMES (default 5) and PV_VM_ACCEL (kvm or tcg; default: kvm if a guest boots
-# with it) may be set. Exit status: 0 equal pictures, 1 anything else.
+# A Debian (QEMU, Mesa, kernel) is fetched once into ${XDG_CACHE_HOME:-~/.cache}/pv-venus, about
+# 900 MB; QEMU runs inside it. Needs root, for mmdebstrap and chroot; sudo is used if it is there.
+# May be set: PV_VM_SUITE, the release (default trixie: QEMU 10, Mesa 25.0; sid has newer ones);
+# PV_DEMO_FRAMES (5); PV_VM_ACCEL, kvm or tcg (kvm if a guest boots with it). Exit status: 0 equal
+# pictures, 1 anything else.
 set -euo pipefail
 
 say() { echo "demo-vm: $*"; }
@@ -20,20 +21,20 @@ if [ $# -ne 1 ] || [ ! -e "$1/abi/virgl/libvirglrenderer.so.1" ] || [ ! -x "$1/d
 fi
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || fail "needs root: run it as root, or install sudo"
-    exec sudo --preserve-env=XDG_CACHE_HOME,HOME,PV_DEMO_FRAMES,PV_VM_ACCEL "$0" "$@"
+    exec sudo --preserve-env=XDG_CACHE_HOME,HOME,PV_DEMO_FRAMES,PV_VM_ACCEL,PV_VM_SUITE "$0" "$@"
 fi
 
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 frames=${PV_DEMO_FRAMES:-5}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pv-venus
-root=$cache/vm-trixie
+suite=${PV_VM_SUITE:-trixie}
+root=$cache/vm-$suite
 out=$PWD/out/vm
 
-suite=trixie
 mirror=http://deb.debian.org/debian
 packages=(qemu-system-x86 qemu-system-gui qemu-system-modules-opengl libegl1 libgl1-mesa-dri
-    mesa-vulkan-drivers vulkan-tools libpng16-16t64 linux-image-amd64 busybox-static cpio kmod)
+    mesa-vulkan-drivers vulkan-tools libpng16-16t64 linux-image-amd64 busybox-static cpio kmod zstd)
 
 # Runs a command in the root, with devices and processes of its own that end with it.
 inside() {
@@ -55,11 +56,13 @@ fetch_root() {
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mmdebstrap \
             >/dev/null || fail "apt-get could not install mmdebstrap"
     fi
-    say "fetching Debian 13 into $root (once, some minutes)"
+    say "fetching Debian $suite into $root (once, some minutes)"
     rm -rf "$root"
     mkdir -p "$cache"
+    # Signatures are checked; the age of sid's lists is not, for machines whose clock is ahead.
     mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
-        --aptopt='APT::Install-Recommends "false"' "$suite" "$root" "$mirror" ||
+        --aptopt='APT::Install-Recommends "false"' \
+        --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root" "$mirror" ||
         fail "mmdebstrap failed: is $mirror reachable?"
     echo "$list" >"$root/.complete"
 }
@@ -86,9 +89,10 @@ make_guest() {
             modprobe -S $kernel --show-depends \$m; done" | awk '$1 == "insmod" && !s[$2]++ { print $2 }'); do
         file=$guest/mods/$number-$(basename "$module")
         cp "$root$module" "$file"
-        if [ "${file%.xz}" != "$file" ]; then
-            inside busybox unxz "${file#"$root"}"
-        fi
+        case $file in
+        *.xz) inside busybox unxz "${file#"$root"}" ;;
+        *.zst) inside zstd -q -d --rm "${file#"$root"}" ;;
+        esac
         number=$((number + 1))
     done
     cat >"$guest/init" <<'INIT'
@@ -157,7 +161,7 @@ fetch_root
 say "building the guest"
 make_guest
 
-say "drawing $frames frames on Debian 13's driver ..."
+say "drawing $frames frames on the driver of Debian $suite ..."
 inside env VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json timeout 300 /pv/pv-demo \
     --frames "$frames" --output /pv/native.png --json /pv/native.json >"$out/native.log" 2>&1 ||
     { cat "$out/native.log" >&2; fail "the native run failed"; }
