@@ -84,6 +84,42 @@ void pv_handle_vkEnumerateDeviceExtensionProperties(
     *cmd->pPropertyCount = cmd->pProperties && capacity < count ? capacity : count;
 }
 
+// -- features --------------------------------------------------------------------------------
+
+// Sparse binding that would silently have no effect is not offered.
+static void hide_sparse(const struct pv_host_device *host, VkPhysicalDeviceFeatures *features)
+{
+    if (!(host->facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS) ||
+        host->choice.mechanism != PV_MEMORY_HOST_POINTER) {
+        return;
+    }
+    features->sparseBinding = VK_FALSE;
+    features->sparseResidencyBuffer = VK_FALSE;
+    features->sparseResidencyImage2D = VK_FALSE;
+    features->sparseResidencyImage3D = VK_FALSE;
+    features->sparseResidency2Samples = VK_FALSE;
+    features->sparseResidency4Samples = VK_FALSE;
+    features->sparseResidency8Samples = VK_FALSE;
+    features->sparseResidency16Samples = VK_FALSE;
+    features->sparseResidencyAliased = VK_FALSE;
+}
+
+void pv_handle_vkGetPhysicalDeviceFeatures(struct pv_stream *s,
+                                           struct pv_cmd_vkGetPhysicalDeviceFeatures *cmd)
+{
+    pv_stream_instance_functions(s)->vkGetPhysicalDeviceFeatures(cmd->physicalDevice,
+                                                                 cmd->pFeatures);
+    hide_sparse(host_of(cmd->physicalDevice_obj), cmd->pFeatures);
+}
+
+void pv_handle_vkGetPhysicalDeviceFeatures2(struct pv_stream *s,
+                                            struct pv_cmd_vkGetPhysicalDeviceFeatures2 *cmd)
+{
+    pv_stream_instance_functions(s)->vkGetPhysicalDeviceFeatures2(cmd->physicalDevice,
+                                                                  cmd->pFeatures);
+    hide_sparse(host_of(cmd->physicalDevice_obj), &cmd->pFeatures->features);
+}
+
 // -- properties ------------------------------------------------------------------------------
 
 uint32_t pv_guest_api_version(uint32_t host_version)

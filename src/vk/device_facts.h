@@ -17,6 +17,8 @@ enum pv_driver_quirk {
     PV_QUIRK_STICKY_IMPORT_FAILURE = 1u << 0,
     // Imported pages get pinned one by one: making them present first is cheaper.
     PV_QUIRK_POPULATE_IMPORTS = 1u << 1,
+    // Sparse binding of memory that was imported as a host pointer succeeds and has no effect.
+    PV_QUIRK_SPARSE_IGNORES_IMPORTS = 1u << 2,
 };
 
 struct pv_device_facts {
