@@ -84,7 +84,7 @@ bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value);
 
 enum pv_ring_wait_result {
     PV_RING_WAIT_DONE,
-    PV_RING_WAIT_STOPPED,    // the ring was stopped or failed
+    PV_RING_WAIT_STOPPED, // the ring was stopped or failed
     // The ring is out of work and its tail is before the awaited value, or it waits for a
     // virtqueue seqno that only the caller could submit.
     PV_RING_WAIT_IMPOSSIBLE,
