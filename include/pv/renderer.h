@@ -4,7 +4,7 @@
 // capset 4) and one pv_resource per blob. There are no globals: several renderers may live in a
 // process. Lifetimes nest: destroy contexts and drop resources before the renderer.
 //
-//     struct pv_renderer *renderer = pv_renderer_create(&(struct pv_renderer_params){0});
+//     struct pv_renderer *renderer = pv_renderer_create(NULL, NULL, 0);
 //     struct pv_context *context = pv_context_create(renderer, &context_params);
 //     pv_context_submit(context, bytes, size);
 //     pv_context_destroy(context);
