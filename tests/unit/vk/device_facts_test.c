@@ -164,6 +164,23 @@ static void recovers_from_an_import_failure_that_sticks(void **state)
     mock_device_close(&device);
 }
 
+static void be_lavapipe(struct mock_vk_config *config)
+{
+    config->driver_id = VK_DRIVER_ID_MESA_LLVMPIPE;
+}
+
+static void knows_who_binds_imports_without_effect(void **state)
+{
+    (void)state;
+    struct mock_device device;
+    mock_device_open(&device, be_lavapipe);
+    assert_true(device.facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS);
+    mock_device_close(&device);
+    mock_device_open(&device, stick_like_nvidia);
+    assert_false(device.facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS);
+    mock_device_close(&device);
+}
+
 static void restrict_declared(struct mock_vk_config *config)
 {
     config->declared_type_bits = 0xc;
@@ -297,6 +314,7 @@ int main(void)
         cmocka_unit_test(tells_exportable_dmabufs_from_mappable_ones),
         cmocka_unit_test(believes_no_dmabuf_that_fails),
         cmocka_unit_test(recovers_from_an_import_failure_that_sticks),
+        cmocka_unit_test(knows_who_binds_imports_without_effect),
         cmocka_unit_test(declares_only_what_changes_no_requirement),
         cmocka_unit_test(reads_what_fences_and_semaphores_can_carry),
         cmocka_unit_test(asks_a_vulkan_1_0_device_for_little),
