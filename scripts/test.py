@@ -43,7 +43,8 @@ RUNS = {
     'tsan': {
         'folder': 'build-tsan',
         'options': ['-Db_sanitize=thread', '-Db_lundef=false', '-Doptimization=1'],
-        'select': ['--suite', 'ring', '--suite', 'object', '--suite', 'fence', '--suite', 'base'],
+        'select': ['--suite', 'ring', '--suite', 'object', '--suite', 'fence', '--suite', 'base',
+                   '--suite', 'abi'],
         'slower': 10,
     },
 }
