@@ -41,7 +41,8 @@ inside() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     unshare --mount --pid --fork --kill-child sh -c '
         root=$1; shift
-        mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && exec chroot "$root" "$@"
+        mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && chroot "$root" "$@"
+        exit $? # no exec: some programs do not like to be process 1
     ' sh "$root" env HOME=/root LC_ALL=C "$@"
 }
 
@@ -131,7 +132,8 @@ boot() {
     kernel=/boot/$(basename "$root"/boot/vmlinuz-*)
     timeout "$seconds" unshare --mount --pid --fork --kill-child sh -c '
         root=$1; shift
-        mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && exec chroot "$root" "$@"
+        mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && chroot "$root" "$@"
+        exit $?
         ' sh "$root" env HOME=/root LC_ALL=C XDG_RUNTIME_DIR=/tmp SDL_VIDEODRIVER=offscreen \
         LD_LIBRARY_PATH=/pv VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json \
         qemu-system-x86_64 -M q35,memory-backend=mem -m 1G \
