@@ -16,7 +16,7 @@ import jinja2
 from describe import Describer
 from formats import read_formats
 from registry import Registry
-from wire import FULL, PARTIAL, REPLY, Load, Step, Wire
+from wire import FULL, MAX_RUN, PARTIAL, REPLY, Wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -58,6 +58,7 @@ class Model:
         self.policy = policy
         self.wire = Wire(registry, policy)
         self.words = self._read_words(policy['commands'])
+        self.checked = set(policy['types']['checked'])
         self.keep_objects = set(policy['commands']['keep_objects'].split())
         self.keeps_poison = set(policy['commands']['keeps_poison'].split())
         self.commands = [c for c in registry.commands if c.name in self.words and
@@ -355,7 +356,7 @@ def main():
     chain_types = model.chain_types()
     version = registry.header_version
     environment.globals.update(
-        registry=registry, wire=model.wire, needs=model.needs, words=model.words,
+        registry=registry, wire=model.wire, max_run=MAX_RUN, checked=model.checked, needs=model.needs, words=model.words,
         kinds=model.kinds, keeps_poison=model.keeps_poison, aggregates=model.aggregates(),
         describe=Describer(model), chain_roots=model.chain_roots(), chain_types=chain_types,
         chain_index={t.name: i for i, t in enumerate(chain_types)},

@@ -46,6 +46,7 @@ class Member:
     optional: bool
     elements_optional: bool  # what an array holds may be NULL, too
     noautovalidity: bool
+    stride: str  # the sibling that says how far apart the elements are
     selector: str  # the sibling that selects a union's member
     selection: list  # for members of unions: the selector values
     declaration: str  # C declaration with the name
@@ -279,6 +280,7 @@ class Registry:
             optional=optional[0] == 'true',
             elements_optional=optional[-1] == 'true',
             noautovalidity=element.get('noautovalidity') == 'true',
+            stride=element.get('stride') or '',
             selector=element.get('selector') or '',
             selection=(element.get('selection') or '').split(',') if element.get('selection')
             else [],

@@ -346,7 +346,9 @@ class Wire:
 
     def _pointer_step(self, m, mode, path, base, siblings, owner):
         name = f'{owner}.{m.name}'
-        optional = m.optional or m.noautovalidity or name in self.nullable
+        # Drivers follow arrays with a stride without looking whether they are there.
+        optional = (m.optional or m.noautovalidity or name in self.nullable) and \
+            not (m.stride and m.const)
         elements_optional = m.elements_optional or m.noautovalidity or \
             name in self.nullable_elements
         if not self.carried(m):

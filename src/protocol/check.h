@@ -1,0 +1,18 @@
+// Lengths that must agree without the registry saying so. Decoding checks every length against the
+// member it is the length of; these stand in other structures, and drivers trust them as well.
+// generator/policy.toml lists the structures. Each fails the reader.
+#ifndef PV_PROTOCOL_CHECK_H
+#define PV_PROTOCOL_CHECK_H
+
+#include "protocol/decoder.h"
+
+void pv_check_VkBindSparseInfo(struct pv_decoder *d, const VkBindSparseInfo *info);
+void pv_check_VkDescriptorSetAllocateInfo(struct pv_decoder *d,
+                                          const VkDescriptorSetAllocateInfo *info);
+void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
+                                              const VkDescriptorSetLayoutCreateInfo *info);
+void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info);
+void pv_check_VkSpecializationInfo(struct pv_decoder *d, const VkSpecializationInfo *info);
+void pv_check_VkSubmitInfo(struct pv_decoder *d, const VkSubmitInfo *info);
+
+#endif
