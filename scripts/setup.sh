@@ -12,7 +12,7 @@ set -euo pipefail
 build_packages=(gcc g++ libc6-dev libcmocka-dev meson ninja-build pkg-config python3 python3-jinja2
     libvulkan-dev libpng-dev glslang-tools)
 demo_packages=(libvulkan1 mesa-vulkan-drivers)
-test_packages=(vulkan-tools vulkan-validationlayers xvfb
+test_packages=(vulkan-tools vulkan-validationlayers xvfb libegl1 libopengl0
     clang clang-format ca-certificates)
 
 # Fetches zig for the macOS cross build, which is skipped without it.
