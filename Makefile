@@ -52,6 +52,7 @@ install:
 	@scripts/setup.sh build
 	@scripts/build.sh build-release --buildtype=release -Dtests=false --prefix=$(or $(PREFIX),/usr/local)
 	@meson install -C build-release --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && command -v ldconfig >/dev/null; then ldconfig; fi
 
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-darwin out
