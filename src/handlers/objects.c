@@ -131,20 +131,20 @@ void pv_stream_poison_ids(struct pv_stream *stream, VkObjectType type, const uin
 void pv_stream_poison_command_buffer(struct pv_object *command_buffer)
 {
     if (command_buffer) {
-        __atomic_fetch_or(&command_buffer->flags, PV_OBJECT_POISONED, __ATOMIC_RELAXED);
+        atomic_fetch_or(&command_buffer->flags, PV_OBJECT_POISONED);
     }
 }
 
 void pv_stream_heal_command_buffer(struct pv_object *command_buffer)
 {
     if (command_buffer && command_buffer->handle) {
-        __atomic_fetch_and(&command_buffer->flags, ~(uint32_t)PV_OBJECT_POISONED, __ATOMIC_RELAXED);
+        atomic_fetch_and(&command_buffer->flags, ~(uint32_t)PV_OBJECT_POISONED);
     }
 }
 
 bool pv_object_is_poisoned(const struct pv_object *object)
 {
-    return __atomic_load_n(&object->flags, __ATOMIC_RELAXED) & PV_OBJECT_POISONED;
+    return atomic_load_explicit(&object->flags, memory_order_relaxed) & PV_OBJECT_POISONED;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -215,7 +215,7 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
         break;
     default: {
         // Taken, because vkResetFenceResourceMESA on another ring may be exchanging it.
-        const uint64_t handle = __atomic_exchange_n(&object->handle, 0, __ATOMIC_ACQ_REL);
+        const uint64_t handle = atomic_exchange(&object->handle, 0);
         const struct pv_device *device = pv_device_of(object);
         if (handle && !atomic_load(&device->abandoned)) {
             pv_destroy_handle(device->vk, device->driver->handle, object->type, handle);

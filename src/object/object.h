@@ -6,6 +6,7 @@
 #ifndef PV_OBJECT_OBJECT_H
 #define PV_OBJECT_OBJECT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,10 +20,12 @@ enum pv_object_flags {
 
 // Derived objects (struct pv_device, struct pv_memory ...) start with this member.
 struct pv_object {
-    uint64_t id;     // the guest's, immutable once inserted
-    uint64_t handle; // the driver's VkBuffer, VkQueue ...; 0 while there is none
+    uint64_t id; // the guest's, immutable once inserted
+    // The driver's VkBuffer, VkQueue ...; 0 while there is none. A fence's is exchanged when its
+    // payload is consumed, and any handle is taken out before it is destroyed.
+    _Atomic uint64_t handle;
     VkObjectType type;
-    uint32_t flags; // enum pv_object_flags, immutable once inserted
+    _Atomic uint32_t flags; // enum pv_object_flags; only a command buffer's change
 
     // The device this belongs to: itself for a device, NULL for instance and physical devices.
     struct pv_object *device;

@@ -60,7 +60,7 @@ static inline struct pv_object *pv_decode_object(struct pv_decoder *decoder, uin
     }
     struct pv_object *object = pv_object_table_lookup(decoder->objects, id);
     if (__builtin_expect(!object || object->type != type ||
-                             __atomic_load_n(&object->flags, __ATOMIC_RELAXED) ||
+                             atomic_load_explicit(&object->flags, memory_order_relaxed) ||
                              (object->device && object->device != decoder->device),
                          0)) {
         return pv_decode_object_slow(decoder, id, type);

@@ -536,6 +536,11 @@ bool ring_wait(const struct test_ring *ring)
     return wait_for(is_drained, (void *)ring);
 }
 
+uint32_t ring_head(const struct test_ring *ring)
+{
+    return atomic_load(word(ring, 0));
+}
+
 uint32_t ring_status(const struct test_ring *ring)
 {
     return atomic_load(word(ring, 128));

@@ -143,6 +143,7 @@ struct test_ring open_ring(struct guest *g, uint64_t name, uint64_t offset);
 // Puts what was written into the ring instead of submitting it, and notifies the ring.
 void ring_put(struct guest *g, struct test_ring *ring);
 bool ring_wait(const struct test_ring *ring); // until all of it is done; false: it was not
+uint32_t ring_head(const struct test_ring *ring);
 uint32_t ring_status(const struct test_ring *ring);
 
 // -- other ---------------------------------------------------------------------------------------
