@@ -24,7 +24,8 @@ typedef void (*pv_fence_fn)(void *user, uint32_t ring_idx, uint64_t fence_id);
 // Requests a callback once everything submitted so far on `ring_idx` is done: for 0 what
 // pv_context_submit() has returned from, else all work of the VkQueue bound to it. When this
 // returns, the fence has its place in the queue: later submissions do not delay it.
-// An unbound ring_idx or a failed context retires the fence at once. `fence_id` is returned as is.
+// An unbound ring_idx retires the fence at once. In a failed context the fence still waits for its
+// queue, so that it does not overtake older ones. `fence_id` is returned as is.
 // Failure: false when ring_idx is out of range or memory is short; no callback will come.
 // Thread-safety: like pv_context_submit().
 PV_API bool pv_context_create_fence(struct pv_context *context, uint32_t ring_idx,
