@@ -1,5 +1,6 @@
 // Blobs: memory of the guest, of the host driver, or of somebody else, and the ways to map it.
 #include "image.h"
+#include "log.h"
 #include "state.h"
 
 #include <errno.h>
@@ -142,6 +143,19 @@ int virgl_renderer_resource_map(uint32_t res_handle, void **map, uint64_t *out_s
     if (!resource || !resource->blob || resource->mapped) {
         return -EINVAL;
     }
+    struct pv_virgl_resource *orphan = pv_virgl_find_orphan(res_handle);
+    if (orphan && orphan->lost_in_reset) {
+        // QEMU 10 names its memory region after the number, still has the one from before the
+        // reset, and would abort.
+        if (!orphan->reported) {
+            orphan->reported = true;
+            pv_virgl_log(VIRGL_LOG_LEVEL_ERROR,
+                         "resource %u is mapped since before a reset: guests may lack Vulkan until "
+                         "the VMM is started again",
+                         res_handle);
+        }
+        return -EINVAL;
+    }
     void *address = pv_resource_map(resource->blob);
     if (!address) {
         return -EINVAL;
@@ -160,7 +174,11 @@ int virgl_renderer_resource_unmap(uint32_t res_handle)
         resource->mapped = false;
         return 0;
     }
-    return pv_virgl_unmap_orphan(res_handle) ? 0 : -EINVAL;
+    if (!pv_virgl_find_orphan(res_handle)) {
+        return -EINVAL;
+    }
+    pv_virgl_unmap_orphan(res_handle);
+    return 0;
 }
 
 int virgl_renderer_resource_map_fixed(uint32_t res_handle, void *addr)

@@ -56,19 +56,28 @@ void pv_virgl_remove_resource(struct pv_virgl_resource *resource)
     pv_virgl.orphans = resource;
 }
 
-bool pv_virgl_unmap_orphan(uint32_t id)
+// The link to the orphan, or the end of the list.
+static struct pv_virgl_resource **orphan_link(uint32_t id)
 {
     struct pv_virgl_resource **link = &pv_virgl.orphans;
     while (*link && (*link)->id != id) {
         link = &(*link)->next;
     }
-    struct pv_virgl_resource *orphan = *link;
-    if (!orphan) {
-        return false;
+    return link;
+}
+
+struct pv_virgl_resource *pv_virgl_find_orphan(uint32_t id)
+{
+    return *orphan_link(id);
+}
+
+void pv_virgl_unmap_orphan(uint32_t id)
+{
+    struct pv_virgl_resource **link = orphan_link(id), *orphan = *link;
+    if (orphan) {
+        *link = orphan->next;
+        destroy(orphan);
     }
-    *link = orphan->next;
-    destroy(orphan);
-    return true;
 }
 
 void pv_virgl_destroy_orphans(void)
@@ -84,7 +93,9 @@ void pv_virgl_destroy_resources(void)
 {
     const struct pv_virgl_table *resources = &pv_virgl.resources;
     while (resources->count > 0) {
-        pv_virgl_remove_resource(resources->entries[resources->count - 1].item);
+        struct pv_virgl_resource *resource = resources->entries[resources->count - 1].item;
+        resource->lost_in_reset = true;
+        pv_virgl_remove_resource(resource);
     }
 }
 

@@ -43,6 +43,8 @@ struct pv_virgl_resource {
     int dmabuf_fd; // lent by get_info, -1 until asked for
 
     struct pv_virgl_resource *next; // pv_virgl_state.orphans
+    bool lost_in_reset;             // an orphan that the VMM was not asked about
+    bool reported;                  // as being in somebody's way
 };
 
 struct pv_virgl_state {
@@ -78,8 +80,9 @@ void pv_virgl_destroy_orphans(void);
 struct pv_virgl_resource *pv_virgl_add_resource(uint32_t id);
 void pv_virgl_remove_resource(struct pv_virgl_resource *resource);
 
-// resource.c: ends the mapping of a resource that had this id and is gone. Failure: false.
-bool pv_virgl_unmap_orphan(uint32_t id);
+// resource.c: the resource that had this id and went while mapped, or NULL; ends its mapping.
+struct pv_virgl_resource *pv_virgl_find_orphan(uint32_t id);
+void pv_virgl_unmap_orphan(uint32_t id);
 
 // fence.c: start and end with the library; the callback of contexts.
 void pv_virgl_fences_init(void);

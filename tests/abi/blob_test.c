@@ -358,6 +358,30 @@ static void hundred_contexts_leave_nothing_behind(void **state)
     vmm_close(&vmm);
 }
 
+static void a_number_can_be_mapped_again_after_unref(void **state)
+{
+    (void)state;
+    struct vmm vmm;
+    vmm_open(&vmm, QEMU_10_FLAGS, 3);
+    assert_int_equal(vmm_create_context(1), 0);
+    uint8_t *maps[3];
+    uint64_t size;
+    for (int i = 0; i < 3; i++) { // without unmapping
+        assert_int_equal(vmm_create_blob(1, 5, 0, 4096), 0);
+        assert_int_equal(virgl_renderer_resource_map(5, (void **)&maps[i], &size), 0);
+        maps[i][0] = (uint8_t)i;
+        virgl_renderer_resource_unref(5);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(maps[i][0], i);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(virgl_renderer_resource_unmap(5), 0);
+    }
+    assert_int_equal(virgl_renderer_resource_unmap(5), -EINVAL);
+    vmm_close(&vmm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +394,7 @@ int main(void)
         VMM_CASE(imports_take_the_descriptor),
         VMM_CASE(resources_carry_the_callers_pointer),
         VMM_CASE(questions_are_answered),
+        VMM_CASE(a_number_can_be_mapped_again_after_unref),
         VMM_CASE(hundred_contexts_leave_nothing_behind),
     };
     return cmocka_run_group_tests_name("blob", tests, NULL, NULL);
