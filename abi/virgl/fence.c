@@ -56,6 +56,7 @@ static void report(struct pv_virgl_fence *fence)
 {
     const struct virgl_renderer_callbacks *callbacks = pv_virgl.callbacks;
     if (fence->ctx_id) {
+        // Old bindings take ring_idx as 64 bits. A word loaded from memory fills the register.
         callbacks->write_context_fence(pv_virgl.cookie, fence->ctx_id, fence->ring_idx, fence->id);
     } else {
         callbacks->write_fence(pv_virgl.cookie, (uint32_t)fence->id);
