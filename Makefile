@@ -9,6 +9,7 @@ help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
 	@echo 'make demo-vm       the same in a virtual machine: QEMU with our libvirglrenderer'
 	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
+	@echo 'make test-headers  build and test with the newest Vulkan headers'
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan    the threaded units under the thread sanitizer'
@@ -30,6 +31,10 @@ demo-vm:
 test:
 	@scripts/setup.sh test
 	@$(PYTHON) scripts/test.py
+
+test-headers:
+	@scripts/setup.sh test
+	@scripts/newest-headers.sh
 
 build:
 	@scripts/setup.sh build
@@ -55,4 +60,4 @@ install:
 	@if [ -z "$(DESTDIR)" ] && command -v ldconfig >/dev/null; then ldconfig; fi
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-darwin out
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-darwin build-newest out
