@@ -77,6 +77,7 @@ make_guest() {
     cp -L "$build/abi/virgl/libvirglrenderer.so.1" "$build/demo/pv-demo" "$root/pv/"
     cp "$root/usr/bin/busybox" "$root/usr/bin/vulkaninfo" "$root/pv/pv-demo" "$guest/bin/"
     cp "$root"/usr/share/vulkan/icd.d/virtio_icd*.json "$guest/usr/share/vulkan/icd.d/"
+    # shellcheck disable=SC2016 # expanded by the inner shell
     while read -r file; do
         mkdir -p "$guest$(dirname "$file")"
         cp -L "$root$file" "$guest$file"
@@ -130,11 +131,7 @@ boot() {
     local accel=$1 seconds=$2 arguments=$3 kernel
     shift 3
     kernel=/boot/$(basename "$root"/boot/vmlinuz-*)
-    timeout "$seconds" unshare --mount --pid --fork --kill-child sh -c '
-        root=$1; shift
-        mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && chroot "$root" "$@"
-        exit $?
-        ' sh "$root" env HOME=/root LC_ALL=C XDG_RUNTIME_DIR=/tmp SDL_VIDEODRIVER=offscreen \
+    inside timeout "$seconds" env XDG_RUNTIME_DIR=/tmp SDL_VIDEODRIVER=offscreen \
         LD_LIBRARY_PATH=/pv VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json \
         qemu-system-x86_64 -M q35,memory-backend=mem -m 1G \
         -object memory-backend-memfd,id=mem,size=1G,share=on -accel "$accel" -cpu max -smp 2 \
