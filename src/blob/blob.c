@@ -138,7 +138,8 @@ bool pv_blob_map_fixed(const struct pv_blob *blob, uint64_t size, void *address)
     if (blob->cache == PV_MAP_CACHE_NONE || size == 0 || size > pv_blob_mapped_size(blob)) {
         return false;
     }
-    // An opaque fd may well accept mmap, and then show something else (HOSTS.md).
+    // An opaque fd may well accept mmap, and then show something else: lavapipe's has a header in
+    // front.
     if (blob->fd_type != PV_FD_SHM && blob->fd_type != PV_FD_DMABUF) {
         return false;
     }

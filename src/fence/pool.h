@@ -1,4 +1,4 @@
-// VkFences of one VkDevice, kept for reuse: creating one costs up to 420 us (HOSTS.md).
+// VkFences of one VkDevice, kept for reuse: creating one costs up to 420 us (NVIDIA).
 #ifndef PV_FENCE_POOL_H
 #define PV_FENCE_POOL_H
 

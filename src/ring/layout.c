@@ -1,4 +1,4 @@
-// PROTOCOL: what vkCreateRingMESA may ask for. Offsets and sizes are any u64 of the guest's.
+// What vkCreateRingMESA may ask for. Offsets and sizes are any u64 of the guest's.
 #include "ring/ring.h"
 
 #include "base/arith.h"

@@ -164,7 +164,7 @@ void pv_ring_wake_waiters(struct pv_ring *ring)
     }
 }
 
-// PROTOCOL C.2: positions are compared modulo 2^32.
+// Positions are compared modulo 2^32.
 static bool is_reached(uint64_t done, uint32_t seqno)
 {
     return (uint32_t)done - seqno <= INT32_MAX;

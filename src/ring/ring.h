@@ -1,5 +1,5 @@
 // A ring: shared memory in which the guest writes commands, and the host thread that runs them.
-// PROTOCOL: Venus rings (vkCreateRingMESA and the commands around it).
+// Venus rings: vkCreateRingMESA and the commands around it; docs/wire.md.
 //
 // The ring knows bytes, counters and status bits; what a command is, its owner says through
 // pv_ring_ops. Head, tail and status are free-running u32 words in guest memory, reached only

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-// PROTOCOL C.2: bits of the status word.
+// Bits of the status word.
 enum {
     PV_RING_STATUS_IDLE = 1u << 0,
     PV_RING_STATUS_FATAL = 1u << 1,

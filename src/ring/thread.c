@@ -14,7 +14,7 @@
 //    sooner than idle_timeout after a notification came in: the guest took its time stamp before
 //    that, and is free to send again by then. (One that is still under way will wake us.) Apart
 //    from this IDLE may be set at any time; we wait idle_timeout after the last work as well,
-//    because stage 2 is cheap. A wait for our seqno counts as a notification (PROTOCOL C.7).
+//    because stage 2 is cheap. A wait for our seqno counts as a notification.
 #include "ring/state.h"
 
 #include "base/arith.h"

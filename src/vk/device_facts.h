@@ -10,7 +10,7 @@
 #include "vk/library.h"
 #include "vk/memory_facts.h"
 
-// Drivers that need to be treated with care. HOSTS.md has the measurements.
+// Drivers that need to be treated with care, as measured.
 enum pv_driver_quirk {
     // After a failed import, allocations of at least that size fail in the same memory type (and
     // in others alike) until memory of that type is freed.

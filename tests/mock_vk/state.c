@@ -15,7 +15,7 @@ struct mock_state mock = {
 
 static void set_default_config(struct mock_vk_config *config)
 {
-    // The memory of an NVIDIA card (HOSTS.md), with sizes that fit a small machine.
+    // The memory of an NVIDIA card, with sizes that fit a small machine.
     *config = (struct mock_vk_config){
         .instance_version = VK_API_VERSION_1_3,
         .device_version = VK_API_VERSION_1_3,
