@@ -180,6 +180,28 @@ void pv_handle_vkGetDeviceBufferMemoryRequirements(
     device->vk->vkGetDeviceBufferMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
 }
 
+// The question about an image as it would be created; lives as long as the call.
+struct image_query {
+    VkDeviceImageMemoryRequirements info;
+    VkImageCreateInfo image;
+    VkExternalMemoryImageCreateInfo external;
+};
+
+static void image_query_init(struct image_query *query, const struct pv_device *device,
+                             const VkDeviceImageMemoryRequirements *info)
+{
+    uint64_t pitch;
+    query->info = *info;
+    query->image = *info->pCreateInfo;
+    query->info.pCreateInfo = &query->image;
+    if (pv_dmabuf_image(device->host, &query->image, &pitch)) {
+        declare_image(device, &query->image, &query->external);
+    } else {
+        // Creating it fails; the driver must not meet a tiling that it does not know.
+        query->image.tiling = VK_IMAGE_TILING_LINEAR;
+    }
+}
+
 void pv_handle_vkGetDeviceImageMemoryRequirements(
     struct pv_stream *s, struct pv_cmd_vkGetDeviceImageMemoryRequirements *cmd)
 {
@@ -188,15 +210,10 @@ void pv_handle_vkGetDeviceImageMemoryRequirements(
         pv_stream_fail_missing(s);
         return;
     }
-    VkDeviceImageMemoryRequirements query = *cmd->pInfo;
-    VkImageCreateInfo info = *query.pCreateInfo;
-    VkExternalMemoryImageCreateInfo external;
-    uint64_t pitch;
-    if (pv_dmabuf_image(device->host, &info, &pitch)) {
-        declare_image(device, &info, &external);
-    }
-    query.pCreateInfo = &info;
-    device->vk->vkGetDeviceImageMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
+    struct image_query query;
+    image_query_init(&query, device, cmd->pInfo);
+    device->vk->vkGetDeviceImageMemoryRequirements(cmd->device, &query.info,
+                                                   cmd->pMemoryRequirements);
 }
 
 void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
@@ -207,16 +224,11 @@ void pv_handle_vkGetDeviceImageSparseMemoryRequirements(
         pv_stream_fail_missing(s);
         return;
     }
-    VkDeviceImageMemoryRequirements query = *cmd->pInfo;
-    VkImageCreateInfo info = *query.pCreateInfo;
-    VkExternalMemoryImageCreateInfo external;
-    uint64_t pitch;
-    if (pv_dmabuf_image(device->host, &info, &pitch)) {
-        declare_image(device, &info, &external);
-    }
-    query.pCreateInfo = &info;
-    device->vk->vkGetDeviceImageSparseMemoryRequirements(
-        cmd->device, &query, cmd->pSparseMemoryRequirementCount, cmd->pSparseMemoryRequirements);
+    struct image_query query;
+    image_query_init(&query, device, cmd->pInfo);
+    device->vk->vkGetDeviceImageSparseMemoryRequirements(cmd->device, &query.info,
+                                                         cmd->pSparseMemoryRequirementCount,
+                                                         cmd->pSparseMemoryRequirements);
 }
 
 // What a guest asks about dma-bufs is a question about what stands in for them.
