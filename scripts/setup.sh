@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the system packages that a goal of the Makefile needs.
 #
-#   scripts/setup.sh build|demo|test
+#   scripts/setup.sh build|demo|test|roots
 #
 # Says what it is going to add before it adds it, needs root (or sudo) only if something is
 # missing, and does nothing otherwise. Debian 12 and newer and Ubuntu 24.04 and newer are set up;
@@ -14,6 +14,9 @@ build_packages=(gcc g++ libc6-dev libcmocka-dev meson ninja-build pkg-config pyt
 demo_packages=(libvulkan1 mesa-vulkan-drivers)
 test_packages=(vulkan-tools vulkan-validationlayers xvfb libegl1 libopengl0
     clang clang-format ca-certificates)
+
+# For scripts/root.sh: a Debian of another release in a folder.
+root_packages=(mmdebstrap debian-archive-keyring ca-certificates)
 
 # Fetches zig for the macOS cross build, which is skipped without it.
 cross_packages=(npm)
@@ -182,8 +185,9 @@ main()
     case $goal in
     build) ;;
     demo) wanted+=("${demo_packages[@]}") ;;
-    test) wanted+=("${demo_packages[@]}" "${test_packages[@]}") ;;
-    *) die "usage: scripts/setup.sh build|demo|test" ;;
+    test) wanted+=("${demo_packages[@]}" "${test_packages[@]}" "${root_packages[@]}") ;;
+    roots) wanted+=("${demo_packages[@]}" "${root_packages[@]}") ;;
+    *) die "usage: scripts/setup.sh build|demo|test|roots" ;;
     esac
 
     if [ -r /etc/os-release ]; then
