@@ -525,6 +525,11 @@ static void serve(struct client *client)
     }
 }
 
+static void add_count(void *line, const char *command, uint64_t count)
+{
+    fprintf(line, " %s=%" PRIu64, command, count);
+}
+
 static void report_stats(struct client *client)
 {
     struct pv_context_stats stats;
@@ -538,16 +543,24 @@ static void report_stats(struct client *client)
     if (client->params->stats_fd < 0) {
         return;
     }
-    char line[256];
-    const int length = snprintf(line, sizeof(line),
-                                "name=%s commands=%" PRIu64 " ring_bytes=%" PRIu64
-                                " stream_bytes=%" PRIu64 " queue_submits=%" PRIu64 "\n",
-                                client->name, stats.commands, stats.ring_bytes, stats.stream_bytes,
-                                stats.queue_submits);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *line = open_memstream(&text, &size);
+    if (line) {
+        fprintf(line,
+                "name=%s commands=%" PRIu64 " ring_bytes=%" PRIu64 " stream_bytes=%" PRIu64
+                " queue_submits=%" PRIu64,
+                client->name, stats.commands, stats.ring_bytes, stats.stream_bytes,
+                stats.queue_submits);
+        pv_context_visit_commands(client->context, add_count, line);
+        fputc('\n', line);
+    }
     // One write() in append mode keeps the lines of several clients apart.
-    if (write(client->params->stats_fd, line, (size_t)length) != length) {
+    if (!line || fclose(line) != 0 ||
+        write(client->params->stats_fd, text, size) != (ssize_t)size) {
         say(client, PV_LOG_ERROR, "the statistics could not be written");
     }
+    free(text);
 }
 
 static void finish(struct client *client)

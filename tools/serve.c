@@ -19,6 +19,7 @@ static const char help[] =
     "  --memory MECHANISM,...         consider only host-pointer, dmabuf, opaque-fd\n"
     "  --disable-emulation NAME,...   do without sync-fd, dmabuf\n"
     "  --stats FILE                   append one line per guest context\n"
+    "  --count-commands               with --stats: how often each command ran\n"
     "  --log LEVEL                    error, warn, info (default) or debug\n"
     "  --help\n";
 
@@ -56,6 +57,7 @@ int pv_tool_serve(int argc, char **argv)
         {"--disable-emulation", true, pv_tool_store_emulation,
          &params.renderer.disabled_emulations},
         {"--stats", true, pv_tool_store_text, &params.stats_path},
+        {"--count-commands", false, pv_tool_store_flag, &params.renderer.count_commands},
         {"--log", true, pv_tool_store_log_level, &params.renderer.log_level},
         {0},
     };

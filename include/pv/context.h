@@ -81,6 +81,13 @@ struct pv_context_stats {
 // Thread-safety: Safe. The figures are a snapshot, not consistent with each other.
 PV_API void pv_context_get_stats(const struct pv_context *context, struct pv_context_stats *stats);
 
+// Calls `visit` for each command that the context has run, with how often it did, in the order of
+// their numbers. Never, unless the renderer was created with `count_commands`. `name` is static.
+// Thread-safety: Safe.
+PV_API void pv_context_visit_commands(const struct pv_context *context,
+                                      void (*visit)(void *user, const char *name, uint64_t count),
+                                      void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,6 +66,10 @@ struct pv_renderer_params {
     uint64_t max_stream_size;    // bytes of one indirect command stream; 64 MiB
     uint32_t max_objects;        // live Vulkan objects; 4 Mi
     uint32_t max_rings;          // rings, the primary one included; 256
+
+    // Contexts count how often they run each command, for pv_context_visit_commands(). Costs a
+    // little for each command.
+    bool count_commands;
 };
 
 // Services the host driver lacks and the renderer supplies.

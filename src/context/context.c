@@ -16,6 +16,7 @@ struct pv_context *pv_context_create_with(struct pv_host *host, const struct pv_
     }
     context->host = host;
     context->ops = ops;
+    context->commands = ops->commands;
     context->params = *params;
     snprintf(context->name_storage, sizeof(context->name_storage), "%s",
              params->name ? params->name : "guest");
@@ -29,7 +30,11 @@ struct pv_context *pv_context_create_with(struct pv_host *host, const struct pv_
         context->objects = pv_object_table_create(
             context->quiesce, &(struct pv_object_table_limits){.max_objects = host->max_objects});
     }
-    if (!context->objects || !context->monitor) {
+    if (host->count_commands) {
+        context->tally = pv_tally_create(ops->commands);
+        context->commands = context->tally ? pv_tally_commands(context->tally) : NULL;
+    }
+    if (!context->objects || !context->monitor || !context->commands) {
         pv_log(&host->log, PV_LOG_ERROR, "context %s: no memory", context->params.name);
         pv_context_destroy(context);
         return NULL;
@@ -59,6 +64,7 @@ void pv_context_destroy(struct pv_context *context)
     free(context->resources);
     pv_object_table_destroy(context->objects);
     pv_quiesce_destroy(context->quiesce);
+    pv_tally_destroy(context->tally);
     pv_cpu_timeline_finish(&context->cpu_timeline);
     pthread_mutex_destroy(&context->fence_lock);
     pthread_mutex_destroy(&context->lock);
@@ -472,4 +478,16 @@ void pv_context_get_stats(const struct pv_context *constant, struct pv_context_s
         stats->queue_submits += ring->stream.counters.queue_submits;
     }
     pthread_mutex_unlock(&context->lock);
+}
+
+void pv_context_visit_commands(const struct pv_context *context,
+                               void (*visit)(void *user, const char *name, uint64_t count),
+                               void *user)
+{
+    for (uint32_t i = 0; context->tally && i < PV_COMMAND_COUNT; i++) {
+        const uint64_t count = pv_tally_count(context->tally, i);
+        if (count) {
+            visit(user, pv_command_name(i), count);
+        }
+    }
 }

@@ -13,6 +13,7 @@
 #include "context/objects.h"
 #include "context/resource.h"
 #include "context/stream.h"
+#include "context/tally.h"
 #include "object/table.h"
 #include "pv/context.h"
 #include "ring/monitor.h"
@@ -43,6 +44,8 @@ struct pv_context_ops {
 struct pv_context {
     struct pv_host *host;
     const struct pv_context_ops *ops;
+    const struct pv_command *commands; // the ops', or the tally's around them
+    struct pv_tally *tally;            // NULL: nobody counts
     struct pv_context_params params; // `name` is `name_storage`
     char name_storage[64];
 

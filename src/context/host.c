@@ -19,6 +19,7 @@ bool pv_host_init(struct pv_host *host, const struct pv_renderer_params *params,
         .max_stream_size = or_default(params->max_stream_size, (uint64_t)64 << 20),
         .max_objects = (uint32_t)or_default(params->max_objects, 4u << 20),
         .max_rings = (uint32_t)or_default(params->max_rings, 256),
+        .count_commands = params->count_commands,
     };
     pthread_mutex_init(&host->lock, NULL);
     if (!pv_vk_library_open(&host->library, params->vulkan_library, error, error_size)) {

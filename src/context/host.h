@@ -25,6 +25,7 @@ struct pv_host {
     uint32_t allowed_emulations; // enum pv_emulation
     uint64_t max_command_memory, max_stream_size;
     uint32_t max_objects, max_rings;
+    bool count_commands;
 
     pthread_mutex_t lock;
     // Probed when first asked for; NULL before. Guarded by `lock` until probed, then immutable.

@@ -71,7 +71,7 @@ static void run_one(struct pv_stream *stream, struct pv_arena *arena)
         pv_stream_fail(stream, "there is no such command");
         return;
     }
-    const struct pv_command *command = &stream->context->ops->commands[stream->command];
+    const struct pv_command *command = &stream->context->commands[stream->command];
     if (__builtin_expect(!command->run, 0)) {
         pv_stream_fail(stream, command->rejected ? "guests must not send this command"
                                                  : "this build does not know the command");

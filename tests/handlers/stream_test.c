@@ -1,6 +1,7 @@
 // Replies, command streams inside command streams, and how a context fails.
 #include "guest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void write_set_reply(struct guest *g, uint32_t resource, uint64_t offset, uint64_t size)
@@ -364,6 +365,42 @@ static void functions_that_the_driver_lacks_end_the_context(void **state)
     guest_close(&g);
 }
 
+static void add_text(void *user, const char *name, uint64_t count)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "%s=%u ", name, (unsigned)count);
+    strcat(user, text);
+}
+
+static void contexts_count_the_commands_they_ran(void **state)
+{
+    (void)state;
+    char text[1024] = "";
+    struct guest g;
+    guest_open(&g, &(struct pv_renderer_params){.count_commands = true});
+    write_set_reply(&g, SHM, 0, 40);
+    write_version(&g);
+    write_version(&g);
+    submit_well(&g);
+    // Refused, cut short and unknown commands have not run.
+    write_seek(&g, 41);
+    submit_badly(&g, "outside of the reply stream");
+    pv_context_visit_commands(g.context, add_text, text);
+    assert_string_equal(text, "vkEnumerateInstanceVersion=2 vkSetReplyCommandStreamMESA=1 ");
+    guest_close(&g);
+}
+
+static void contexts_count_nothing_unless_asked(void **state)
+{
+    (void)state;
+    char text[1024] = "";
+    struct guest g;
+    guest_open_device(&g);
+    pv_context_visit_commands(g.context, add_text, text);
+    assert_string_equal(text, "");
+    guest_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +422,8 @@ int main(void)
         CASE(commands_cut_short_end_the_context),
         CASE(submissions_are_words),
         CASE(functions_that_the_driver_lacks_end_the_context),
+        CASE(contexts_count_the_commands_they_ran),
+        CASE(contexts_count_nothing_unless_asked),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }

@@ -327,6 +327,16 @@ void pv_context_get_stats(const struct pv_context *context, struct pv_context_st
     };
 }
 
+void pv_context_visit_commands(const struct pv_context *context,
+                               void (*visit)(void *user, const char *name, uint64_t count),
+                               void *user)
+{
+    if (asked_to("count")) {
+        visit(user, "vkCreateInstance", 1);
+        visit(user, "vkCmdDraw", context->commands);
+    }
+}
+
 struct pv_resource *pv_context_create_blob(struct pv_context *context,
                                            const struct pv_blob_params *params)
 {

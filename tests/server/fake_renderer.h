@@ -2,7 +2,8 @@
 //
 // It runs no commands, but a context stream that begins with one of the words below makes it
 // misbehave, so a test on the other end of a socket, or of a fork, can direct it. Environment:
-// PV_FAKE is a comma list of `no-library`, `no-device`, `no-blob`, `no-export`, `crash-at-start`;
+// PV_FAKE is a comma list of `no-library`, `no-device`, `no-blob`, `no-export`, `crash-at-start`,
+// `count`;
 // PV_FAKE_ENVIRONMENT names a file that gets the environment in which a renderer was created.
 #ifndef PV_TESTS_FAKE_RENDERER_H
 #define PV_TESTS_FAKE_RENDERER_H

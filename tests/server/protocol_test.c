@@ -409,6 +409,22 @@ static void leaves_one_line_of_statistics(void **state)
     assert_int_equal(fixture->log_lines, 1);
 }
 
+static void adds_the_counts_of_commands(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t commands[2] = {1, 2};
+    char line[256] = "";
+    setenv("PV_FAKE", "count", 1);
+    assert_true(vtest_start(&fixture->client, "counted", 3));
+    assert_true(vtest_submit(&fixture->client, 6, 1, 0, commands, 2, NULL, 0));
+    vtest_client_finish(&fixture->client);
+    join(fixture);
+    unsetenv("PV_FAKE");
+    assert_true(read(fixture->stats[0], line, sizeof(line) - 1) > 0);
+    assert_string_equal(line, "name=counted commands=1 ring_bytes=0 stream_bytes=8 "
+                              "queue_submits=0 vkCreateInstance=1 vkCmdDraw=1\n");
+}
+
 // Each is sent after a greeting with version 3 and CONTEXT_INIT, unless `raw`.
 static const struct malformed {
     const char *reason;
@@ -583,6 +599,7 @@ int main(void)
         CASE(pending_waits_hang_up_when_the_server_stops),
         CASE(a_client_that_waits_for_a_reply_is_told_goodbye),
         CASE(leaves_one_line_of_statistics),
+        CASE(adds_the_counts_of_commands),
         CASE(malformed_messages_end_the_client_with_one_line),
         CASE(commands_that_need_a_context_wait_for_it),
         CASE(dying_inside_any_message_loses_nothing),
