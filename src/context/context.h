@@ -46,7 +46,7 @@ struct pv_context {
     const struct pv_context_ops *ops;
     const struct pv_command *commands; // the ops', or the tally's around them
     struct pv_tally *tally;            // NULL: nobody counts
-    struct pv_context_params params; // `name` is `name_storage`
+    struct pv_context_params params;   // `name` is `name_storage`
     char name_storage[64];
 
     struct pv_quiesce *quiesce;
