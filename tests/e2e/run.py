@@ -12,6 +12,7 @@ import collections
 import concurrent.futures
 import fnmatch
 import glob
+import json
 import os
 import re
 import shlex
@@ -32,8 +33,12 @@ WITH_LAYER = {"VK_INSTANCE_LAYERS": LAYER, "VK_LOADER_DEBUG": "layer"}
 MESSAGE = re.compile(r"Validation (?:Error|Warning|Performance Warning|Information): \[ (\S+) \]")
 SKIP = 77
 
+# The figures of --count-commands at the end of a line of statistics.
+RAN = re.compile(r" (vk\w+)=\d+")
+
 Run = collections.namedtuple("Run", "status output errors messages")
-Result = collections.namedtuple("Result", "name outcome reason seconds")
+# `commands`: what pv-venus ran for the case, if that is recorded.
+Result = collections.namedtuple("Result", "name outcome reason seconds commands")
 
 
 def manifests(guest):
@@ -64,9 +69,7 @@ class Runner:
         self.differences = read_table("differences.txt", 3)
         self.known_messages = {row[0] for row in read_table("messages.txt", 2)}
         self.messages = collections.Counter()
-        self.run_options = list(options.pv_venus_option)
-        if options.guest_icd:
-            self.run_options += ["--guest-icd", options.guest_icd]
+        self.host_prefix = shlex.split(options.host_prefix)
         self.lock = threading.Lock()  # guards messages
         self.base = {key: value for key, value in os.environ.items()
                      if not key.startswith(("VK_", "VN_", "VTEST_"))}
@@ -106,22 +109,29 @@ class Runner:
     def native(self, case, flags):
         layered = self.options.native_layers and "invalid" not in flags
         more = WITH_LAYER if layered else {}
-        return self.execute([self.options.e2e, case], self.environment(**more),
+        return self.execute(self.host_prefix + [self.options.e2e, case], self.environment(**more),
                             self.options.client_timeout, layered)
 
-    def ours(self, case, flags):
+    def ours(self, case, flags, stats):
+        """`stats`: a file for the server's statistics, or None."""
         options = self.options
-        if options.host_layers and "invalid" not in flags:
-            return self.served(case)
-        return self.execute([options.pv_venus, "run"] + self.run_options +
+        server_options = list(options.pv_venus_option)
+        if stats:
+            server_options += ["--stats", stats, "--count-commands"]
+        layered = options.host_layers and "invalid" not in flags
+        if layered or self.host_prefix:
+            return self.served(case, server_options, layered)
+        if options.guest_icd:
+            server_options += ["--guest-icd", options.guest_icd]
+        return self.execute([options.pv_venus, "run"] + server_options +
                             ["--"] + self.guest_command(case),
                             self.environment(), options.client_timeout)
 
     def guest_command(self, case):
         return shlex.split(self.options.guest_prefix) + [self.options.e2e, case]
 
-    def served(self, case):
-        """A server of its own, with the validation layer, and the client by hand."""
+    def served(self, case, server_options, layered):
+        """A server of its own, perhaps with the validation layer, and the client by hand."""
         guests = [self.options.guest_icd] if self.options.guest_icd else manifests(guest=True)
         if not guests:
             return Run(SKIP, "", "the Venus guest driver is not installed", [])
@@ -130,9 +140,9 @@ class Runner:
         try:
             with open(log, "wb") as log_file:
                 server = subprocess.Popen(
-                    [self.options.pv_venus, "serve", "--socket", path] +
-                    self.options.pv_venus_option,
-                    env=self.environment(**WITH_LAYER), stdin=subprocess.DEVNULL,
+                    self.host_prefix + [self.options.pv_venus, "serve", "--socket", path] +
+                    server_options,
+                    env=self.environment(**(WITH_LAYER if layered else {})), stdin=subprocess.DEVNULL,
                     stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True)
                 try:
                     wait_for_socket(server, path)
@@ -151,7 +161,7 @@ class Runner:
         if ended is not None:
             return Run("server", "", f"the server ended with status {ended}\n{text[-2000:]}", [])
         # The server looks at the devices once when it starts; the client's instance comes later.
-        if LOADED not in text.rpartition("listening at")[2]:
+        if layered and LOADED not in text.rpartition("listening at")[2]:
             return Run("layer", "", "", [])
         own = [line for line in text.splitlines() if line.startswith("pv-venus:")]
         return Run(run.status, run.output, run.errors + "\n".join(own), MESSAGE.findall(text))
@@ -176,14 +186,14 @@ class Runner:
         more = f"\n  ... and {len(left) - 40} more" if len(left) > 40 else ""
         return f"the results differ (- native, + through pv-venus)\n{listed}{more}"
 
-    def judge(self, case, flags):
+    def judge(self, case, flags, stats):
         native = ours = None
         if not self.options.ours_only:
             native = self.native(case, flags)
             if native.status not in (0, SKIP):
                 return "failed", f"native: {describe(native)}"
         if not self.options.native_only:
-            ours = self.ours(case, flags)
+            ours = self.ours(case, flags, stats)
             if ours.status not in (0, SKIP):
                 return "failed", f"through pv-venus: {describe(ours)}"
         reason = self.judge_messages([run for run in (native, ours) if run])
@@ -212,8 +222,18 @@ class Runner:
 
     def run(self, case, flags):
         start = time.monotonic()
-        outcome, reason = self.judge(case, flags)
-        return Result(case, outcome, reason, time.monotonic() - start)
+        if not self.options.record:
+            outcome, reason = self.judge(case, flags, None)
+            return Result(case, outcome, reason, time.monotonic() - start, [])
+        with tempfile.TemporaryDirectory(prefix="pv-e2e-") as folder:
+            stats = os.path.join(folder, "stats")
+            outcome, reason = self.judge(case, flags, stats)
+            text = ""
+            if os.path.exists(stats):
+                with open(stats, encoding="utf-8") as file:
+                    text = file.read()
+        return Result(case, outcome, reason, time.monotonic() - start,
+                      sorted(set(RAN.findall(text))))
 
 
 def strip_messages(output):
@@ -282,6 +302,14 @@ def write_junit(path, results):
     ET.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 
+def write_record(path, results):
+    """What each case ended with and which commands it had pv-venus run."""
+    record = {result.name: {"outcome": result.outcome, "reason": result.reason,
+                            "commands": result.commands} for result in results}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1)
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -293,6 +321,8 @@ def parse():
     add("--guest-icd", help="the guest driver's manifest, if it is not found by itself")
     add("--guest-prefix", default="",
         help="command that runs the program through pv-venus, as another root's loader")
+    add("--host-prefix", default="",
+        help="command that runs the program natively, and pv-venus, as in another root")
     add("--case", action="append", help="cases to run, as patterns; default: all but the slow")
     add("--slow", action="store_true", help="the slow ones too")
     add("--jobs", type=int, default=1)
@@ -302,6 +332,7 @@ def parse():
     add("--native-layers", action="store_true", help="validate the cases themselves")
     add("--host-layers", action="store_true", help="validate what pv-venus does on the host")
     add("--junit", help="write the results to this file")
+    add("--record", help="write results, and the commands that each case ran, to this file")
     add("--list", action="store_true", help="print the names of the cases and end")
     options = parser.parse_args()
     if options.build_dir:
@@ -340,6 +371,8 @@ def main():
             print(f"{result.outcome:8} {result.name} ({result.seconds:.1f} s){reason}", flush=True)
     if options.junit:
         write_junit(options.junit, results)
+    if options.record:
+        write_record(options.record, results)
     for name, count in sorted(runner.messages.items()):
         known = "known" if name in runner.known_messages else "UNKNOWN"
         print(f"validation: {count:5} x {name} ({known})")
