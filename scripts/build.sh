@@ -2,6 +2,8 @@
 # Configures a build folder if it is new, and builds it. Says little unless something goes wrong.
 #
 #   scripts/build.sh FOLDER [MESON OPTIONS]
+#
+# A new folder is generated from the Vulkan headers that scripts/headers.sh finds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,10 +19,16 @@ configure()
     }
 }
 
-echo "building in $folder/"
 if [ ! -f "$folder/build.ninja" ]; then
+    headers=$(scripts/headers.sh)
+    if [ "$headers" != /usr ]; then
+        set -- -Dvk_xml="$headers/share/vulkan/registry/vk.xml" \
+            -Dvulkan_include="$headers/include" "$@"
+    fi
+    echo "building in $folder/, Vulkan headers from $headers"
     configure meson setup "$folder" "$@"
-elif [ $# -gt 0 ]; then
-    configure meson configure "$folder" "$@"
+else
+    echo "building in $folder/"
+    [ $# -eq 0 ] || configure meson configure "$folder" "$@"
 fi
 exec ninja --quiet -C "$folder"

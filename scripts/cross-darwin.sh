@@ -62,16 +62,17 @@ fi
 
 # --- the headers of Vulkan, and nothing else of this machine's /usr/include
 
-# The same package has the registry that the generator reads.
-if [ ! -f /usr/include/vulkan/vulkan_core.h ]; then
-    say "no Vulkan headers in /usr/include: run scripts/setup.sh (Debian: apt install libvulkan-dev)"
+# The same folder has the registry that the generator reads.
+headers=$("$root/scripts/headers.sh")
+if [ ! -f "$headers/include/vulkan/vulkan_core.h" ]; then
+    say "no Vulkan headers in $headers: run scripts/setup.sh (Debian: apt install libvulkan-dev)"
     exit 1
 fi
 mkdir -p "$out/include"
 for folder in vulkan vk_video; do
-    rm -f "$out/include/$folder"
-    if [ -d "/usr/include/$folder" ]; then
-        ln -s "/usr/include/$folder" "$out/include/$folder"
+    rm -rf "${out:?}/include/$folder"
+    if [ -d "$headers/include/$folder" ]; then
+        ln -s "$headers/include/$folder" "$out/include/$folder"
     fi
 done
 
@@ -126,7 +127,9 @@ done
 
 if [ ! -f "$out/build/build.ninja" ]; then
     rm -rf "$out/build"
-    meson setup --cross-file "$out/cross.ini" "$out/build" "$root" || exit 1
+    meson setup --cross-file "$out/cross.ini" "$out/build" "$root" \
+        -Dvk_xml="$headers/share/vulkan/registry/vk.xml" \
+        -Dvulkan_include="$out/include" || exit 1
 fi
 ninja -C "$out/build" || exit 1
 

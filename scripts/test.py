@@ -6,6 +6,7 @@ default     all suites on an ordinary build
 validation  the end-to-end cases, with the validation layer watching what we do to the host's driver
 asan        all suites under the address and undefined-behaviour sanitizers
 tsan        the units that share memory between threads, under the thread sanitizer
+headers     the generated parts, from the system's Vulkan headers (the others take the newest)
 clang       builds without a warning of clang's
 cross       library and command for aarch64-macos (scripts/cross-darwin.sh)
 
@@ -46,6 +47,14 @@ RUNS = {
         'select': ['--suite', 'ring', '--suite', 'object', '--suite', 'fence', '--suite', 'base',
                    '--suite', 'abi'],
         'slower': 10,
+    },
+    'headers': {
+        'folder': 'build-headers',
+        'options': ['-Dwerror=true', '-Doptimization=0'],
+        'select': ['--suite', 'wire', '--suite', 'generator', '--suite', 'handlers',
+                   '--suite', 'protocol'],
+        'slower': 1,
+        'env': {'PV_VULKAN_HEADERS': 'system'},
     },
 }
 
@@ -149,14 +158,14 @@ def meson_run(run):
     count = Count()
     how = RUNS[run]
     folder = os.path.join(ROOT, how['folder'])
-    if call(['scripts/build.sh', how['folder'], *how['options']]) != 0:
+    if call(['scripts/build.sh', how['folder'], *how['options']], how.get('env')) != 0:
         count.failures.append(f'{run}: the build')
         return count
 
     log = os.path.join(folder, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.remove(log)
-    prefix = fixed_addresses() if run != 'default' else []
+    prefix = fixed_addresses() if run in ('asan', 'tsan') else []
     # Reports go to files: a server's process may find something that its client never notices.
     reports = os.path.join(folder, 'meson-logs', 'report')
     for old in glob.glob(reports + '.*'):
@@ -249,6 +258,7 @@ def main():
         'validation': validation_run,
         'asan': lambda: meson_run('asan'),
         'tsan': lambda: meson_run('tsan'),
+        'headers': lambda: meson_run('headers'),
         'clang': clang_run,
         'cross': cross_run,
     }
