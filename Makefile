@@ -3,13 +3,14 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: demo demo-vm test build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: demo demo-vm test test-scale build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
 	@echo 'make demo-vm       the same in a virtual machine: QEMU with our libvirglrenderer'
 	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
 	@echo 'make test-headers  look for newer Vulkan headers, build and test with them'
+	@echo 'make test-scale    many clients, threads, objects and much memory, at full size'
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan    the threaded units under the thread sanitizer'
@@ -37,6 +38,14 @@ test-headers:
 	@scripts/headers.sh --renew
 	@rm -rf build-headers && scripts/build.sh build-headers -Dwerror=true
 	@meson test -C build-headers --no-rebuild --print-errorlogs --suite wire --suite generator
+
+test-scale:
+	@scripts/setup.sh test
+	@scripts/build.sh $(BUILD)
+	@for mode in workers in-process; do \
+	    $(PYTHON) tests/scale/scale.py --full --pv-venus $(BUILD)/tools/pv-venus \
+	        --pv-scale $(BUILD)/tests/scale/pv-scale --mode $$mode || exit 1; \
+	done
 
 build:
 	@scripts/setup.sh build

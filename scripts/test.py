@@ -38,7 +38,7 @@ RUNS = {
         'folder': 'build-asan',
         # -Og: -O2 makes gcc spend minutes on the checks in the generated decoders.
         'options': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=g'],
-        'select': ['--no-suite', 'structure', '--no-suite', 'generator'],
+        'select': ['--no-suite', 'structure', '--no-suite', 'generator', '--no-suite', 'scale'],
         'slower': 6,
     },
     'tsan': {

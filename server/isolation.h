@@ -44,6 +44,8 @@ struct pv_isolation {
     void (*kill)(const struct pv_isolation_env *env, struct pv_served *served);
     // Whether a client's hang-up is watched from outside.
     bool watches;
+    // Whether clients use the heap of the server's own process.
+    bool shares_heap;
 };
 
 extern const struct pv_isolation pv_isolation_worker;

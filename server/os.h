@@ -38,4 +38,7 @@ bool pv_server_os_has_workers(void);
 // Shows `name` in process lists, best effort.
 void pv_server_os_name_process(const char *name);
 
+// Gives the heap's unused pages back to the system, as far as the platform can.
+void pv_server_os_trim_heap(void);
+
 #endif

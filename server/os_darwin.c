@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc/malloc.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,4 +111,9 @@ bool pv_server_os_has_workers(void)
 void pv_server_os_name_process(const char *name)
 {
     (void)name;
+}
+
+void pv_server_os_trim_heap(void)
+{
+    malloc_zone_pressure_relief(NULL, 0);
 }

@@ -1,6 +1,7 @@
 #include "os.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -57,4 +58,11 @@ bool pv_server_os_has_workers(void)
 void pv_server_os_name_process(const char *name)
 {
     prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+void pv_server_os_trim_heap(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

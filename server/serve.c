@@ -279,6 +279,9 @@ static void remove_client(struct pv_server *server, size_t index)
     close_fd(&served->done_fd);
     server->served[index] = server->served[--server->served_count];
     server->said_full = false;
+    if (server->isolation->shares_heap && server->served_count == 0) {
+        pv_server_os_trim_heap(); // what many clients needed at once is not kept for ever
+    }
 }
 
 // Time until a worker whose client has gone must be killed, and its killing. -1: nothing to do.

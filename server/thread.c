@@ -79,4 +79,5 @@ const struct pv_isolation pv_isolation_thread = {
     .cancel = cancel,
     .kill = NULL,
     .watches = false,
+    .shares_heap = true,
 };

@@ -106,4 +106,5 @@ const struct pv_isolation pv_isolation_worker = {
     .cancel = NULL,
     .kill = kill_worker,
     .watches = true,
+    .shares_heap = false,
 };
