@@ -5,8 +5,8 @@
 #
 # The command sees /dev, /proc, /sys, /tmp, /run/user and this checkout of the host at the same
 # paths, and so each PATH, a build folder outside for example; it starts where the caller is if the
-# root has that folder, keeps the caller's environment, network and user. Mounts and processes are
-# the command's own: when it ends nothing stays mounted and nothing stays running.
+# root has that folder, keeps the caller's environment, network and user. The mounts are its own:
+# when it ends nothing stays mounted. It takes this process's place, so signals and status are its.
 #
 # Needs root, or sudo. Exit status: the command's; 77 where the kernel gives no mount namespace, as
 # in many containers; 1 for wrong use.
@@ -45,20 +45,17 @@ shift
     say "$root is no root folder"
     exit 1
 }
-if ! reason=$(unshare --mount --pid --fork true 2>&1); then
+if ! reason=$(unshare --mount true 2>&1); then
     say "no mount namespace here ($reason): run with CAP_SYS_ADMIN, outside of a container"
     exit 77
 fi
 
-# A process that is number 1 would not hear SIGTERM, and some programs do not like to be it: the
-# shell stays and waits.
 # shellcheck disable=SC2016 # expanded by the inner shell
-exec unshare --mount --pid --fork --kill-child bash -c '
+exec unshare --mount bash -c '
     set -euo pipefail
     root=$1 count=$2
     shift 2
-    mount -t proc proc "$root/proc"
-    for path in /dev /sys /tmp /run/user "${@:1:count}"; do
+    for path in /proc /dev /sys /tmp /run/user "${@:1:count}"; do
         if [ -d "$path" ]; then
             mkdir -p "$root$path"
             mount --rbind "$path" "$root$path"
@@ -67,9 +64,6 @@ exec unshare --mount --pid --fork --kill-child bash -c '
     shift "$count"
     here=$PWD
     [ -d "$root$here" ] || here=/
-    status=0
-    chroot "$root" /usr/bin/env -C "$here" \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games "$@" ||
-        status=$?
-    exit "$status"
+    exec chroot "$root" /usr/bin/env -C "$here" \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games "$@"
 ' bash "$root" "${#binds[@]}" "${binds[@]}" "$@"
