@@ -2,6 +2,8 @@
 
 #include "base/arith.h"
 
+#include <string.h>
+
 static const void *find(const void *next, VkStructureType type)
 {
     for (const VkBaseInStructure *node = next; node; node = node->pNext) {
@@ -20,25 +22,47 @@ static void check_beside(struct pv_decoder *d, uint32_t beside, uint32_t count)
     }
 }
 
-static void check_semaphore_values(struct pv_decoder *d, const void *next, uint32_t waits,
-                                   uint32_t signals)
+// Only the values of timeline semaphores are looked at, but drivers index them by the semaphore's
+// place. A program whose semaphores are all binary may send fewer or none: the rest are zeroes.
+static void extend_values(struct pv_decoder *d, uint32_t *count, const uint64_t **values,
+                          uint32_t semaphores)
 {
-    const VkTimelineSemaphoreSubmitInfo *values =
-        find(next, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    const uint32_t sent = *values ? *count : 0;
+    if (sent >= semaphores) {
+        return;
+    }
+    uint64_t *extended = pv_decode_alloc(d, semaphores, sizeof(*extended), true);
+    if (!extended) {
+        return;
+    }
+    if (sent) {
+        memcpy(extended, *values, sent * sizeof(*extended));
+    }
+    *values = extended;
+    *count = semaphores;
+}
+
+static void complete_semaphore_values(struct pv_decoder *d, const void *next, uint32_t waits,
+                                      uint32_t signals)
+{
+    // The chain was decoded into the arena just now; only its type is constant.
+    VkTimelineSemaphoreSubmitInfo *values = (VkTimelineSemaphoreSubmitInfo *)find(
+        next, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     if (values) {
-        check_beside(d, values->waitSemaphoreValueCount, waits);
-        check_beside(d, values->signalSemaphoreValueCount, signals);
+        extend_values(d, &values->waitSemaphoreValueCount, &values->pWaitSemaphoreValues, waits);
+        extend_values(d, &values->signalSemaphoreValueCount, &values->pSignalSemaphoreValues,
+                      signals);
     }
 }
 
 void pv_check_VkBindSparseInfo(struct pv_decoder *d, const VkBindSparseInfo *info)
 {
-    check_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
+    complete_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
 }
 
 void pv_check_VkSubmitInfo(struct pv_decoder *d, const VkSubmitInfo *info)
 {
-    check_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
+    complete_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
 }
 
 void pv_check_VkDescriptorSetAllocateInfo(struct pv_decoder *d,

@@ -1,6 +1,7 @@
 // Lengths that must agree without the registry saying so. Decoding checks every length against the
 // member it is the length of; these stand in other structures, and drivers trust them as well.
-// generator/policy.toml lists the structures. Each fails the reader.
+// generator/policy.toml lists the structures. Each fails the reader, or completes the array where a
+// correct program may send a shorter one.
 #ifndef PV_PROTOCOL_CHECK_H
 #define PV_PROTOCOL_CHECK_H
 
