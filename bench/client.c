@@ -135,7 +135,10 @@ void bench_row(const char *name, double value, const char *unit, uint64_t count)
 static uint64_t run_for(const struct bench *b, bench_work work, void *user, uint32_t limit,
                         struct spent *spent)
 {
-    // Find out how many fill a tenth of the time, which warms everything up as well.
+    // The driver may compile what it needs.
+    work(b, user, 1);
+    bench_call(b);
+    // Find out how many fill a tenth of the time.
     const uint64_t row_ns = (uint64_t)(bench_seconds() * 1e9);
     uint32_t batch = 1;
     for (;;) {
