@@ -395,6 +395,7 @@ static void contexts_count_nothing_unless_asked(void **state)
     (void)state;
     char text[1024] = "";
     struct guest g;
+    unsetenv("PV_TEST_COMMANDS");
     guest_open_device(&g);
     pv_context_visit_commands(g.context, add_text, text);
     assert_string_equal(text, "");
