@@ -534,12 +534,11 @@ static void report_stats(struct client *client)
 {
     struct pv_context_stats stats;
     pv_context_get_stats(client->context, &stats);
-    const char *failure = pv_context_failure(client->context);
     say(client, PV_LOG_INFO,
         "gone after %" PRIu64 " commands, %" PRIu64 " ring bytes, %" PRIu64
-        " stream bytes, %" PRIu64 " queue submissions%s%s",
+        " stream bytes, %" PRIu64 " queue submissions%s",
         stats.commands, stats.ring_bytes, stats.stream_bytes, stats.queue_submits,
-        failure ? "; context failed: " : "", failure ? failure : "");
+        pv_context_failure(client->context) ? "; its context had failed" : "");
     if (client->params->stats_fd < 0) {
         return;
     }

@@ -99,15 +99,14 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
 
 // -- failure ---------------------------------------------------------------------------------
 
-void pv_context_fail(struct pv_context *context, const char *format, ...)
+// Keeps the first reason, says it once, and stops everything.
+static void context_end(struct pv_context *context, enum pv_log_level level, const char *how,
+                        const char *format, va_list arguments)
 {
     if (atomic_exchange(&context->failing, true)) {
         return;
     }
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(context->failure, sizeof(context->failure), format, arguments);
-    va_end(arguments);
     atomic_store_explicit(&context->failed, true, memory_order_release);
 
     pthread_mutex_lock(&context->lock);
@@ -118,16 +117,34 @@ void pv_context_fail(struct pv_context *context, const char *format, ...)
     }
     pthread_mutex_unlock(&context->lock);
 
-    pv_log(&context->host->log, PV_LOG_WARN, "context %s failed: %s", context->params.name,
+    pv_log(&context->host->log, level, "context %s %s: %s", context->params.name, how,
            context->failure);
     if (context->params.failed) {
         context->params.failed(context->params.user, context->failure);
     }
 }
 
+void pv_context_fail(struct pv_context *context, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    context_end(context, PV_LOG_WARN, "failed", format, arguments);
+    va_end(arguments);
+}
+
+// The same when nobody misbehaved: the VMM, or a guest process that was killed.
+__attribute__((format(printf, 2, 3))) static void end_early(struct pv_context *context,
+                                                            const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    context_end(context, PV_LOG_INFO, "ended", format, arguments);
+    va_end(arguments);
+}
+
 void pv_context_cancel(struct pv_context *context, const char *reason)
 {
-    pv_context_fail(context, "%s", reason);
+    end_early(context, "%s", reason);
 }
 
 const char *pv_context_failure(const struct pv_context *context)
@@ -231,7 +248,8 @@ void pv_context_detach_resource(struct pv_context *context, struct pv_resource *
     }
     pthread_mutex_unlock(&context->lock);
     if (used_by_ring) {
-        pv_context_fail(context, "resource %u holds a ring and was detached", resource->id);
+        // What the guest's kernel does for a process that was killed.
+        end_early(context, "resource %u holds a ring and was detached", resource->id);
     }
     if (found) {
         pv_resource_unref(resource);
@@ -302,7 +320,9 @@ static void ring_wake(void *user)
 static void ring_failed(void *user, const char *reason)
 {
     struct pv_context_ring *ring = user;
-    pv_context_fail(ring->stream.context, "ring: %s", reason);
+    pv_context_fail(ring->stream.context, "ring %#llx after byte %llu: %s",
+                    (unsigned long long)ring->name,
+                    (unsigned long long)pv_ring_bytes(ring->ring), reason);
 }
 
 static const struct pv_ring_ops ring_ops = {

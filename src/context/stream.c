@@ -51,15 +51,21 @@ static void stream_report(struct pv_stream *stream, size_t offset)
     const struct pv_reader *reader = &stream->decoder.reader;
     const char *name = pv_command_name(stream->command);
     char value[32] = "";
+    char place[64] = "a submission";
+    uint64_t position = offset;
     if (reader->error_value) {
         snprintf(value, sizeof(value), " (%llu)", (unsigned long long)reader->error_value);
     }
-    pv_context_fail(stream->context, "%s (%u) at byte %zu of %s: %s%s",
-                    name ? name : "unknown command", stream->command, offset,
-                    stream->nested ? "a command stream"
-                    : stream->ring ? "a ring"
-                                   : "a submission",
-                    reader->error, value);
+    if (stream->nested) {
+        snprintf(place, sizeof(place), "a command stream");
+    } else if (stream->ring) {
+        // Of all that the ring carried, not of the batch that the thread happened to copy.
+        position = pv_ring_bytes(stream->ring->ring);
+        snprintf(place, sizeof(place), "ring %#llx", (unsigned long long)stream->ring->name);
+    }
+    pv_context_fail(stream->context, "%s (%u) at byte %llu of %s: %s%s",
+                    name ? name : "unknown command", stream->command, (unsigned long long)position,
+                    place, reader->error, value);
 }
 
 static void run_one(struct pv_stream *stream, struct pv_arena *arena)

@@ -58,8 +58,10 @@ struct guest {
         uint64_t id;
     } retired[256];
     uint32_t retired_count;
-    uint32_t failures; // calls of params.failed
-    char reason[256];  // of the last
+    uint32_t failures;               // calls of params.failed
+    char reason[256];                // of the last
+    uint32_t said[PV_LOG_DEBUG + 1]; // lines of the log that begin with "context", by level
+    char last_said[512];
     bool open;
 };
 

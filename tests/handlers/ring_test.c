@@ -219,11 +219,42 @@ static void failure_shows_in_every_ring(void **state)
     ring_put(&g, &ring);
     assert_true(wait_for(has_failed, &g));
     assert_string_equal(pv_context_failure(g.context),
-                        "vkCreateInstance (0) at byte 88 of a ring: the id of a new object is in "
+                        "vkCreateInstance (0) at byte 88 of ring 0x7: the id of a new object is in "
                         "use (1)");
     assert_true(wait_for(is_fatal, &ring));
     assert_true(wait_for(is_fatal, &other));
     assert_false(submit(&g));
+    guest_close(&g);
+}
+
+// Whatever the guest tries afterwards. The place is that of the whole ring.
+static void a_failure_is_said_once(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open(&g, NULL);
+    struct test_ring ring = open_ring(&g, 7, RING), other = open_ring(&g, 8, RING + 16384);
+    write_create_instance(&g, INSTANCE, false);
+    ring_put(&g, &ring);
+    write_wait_ring(&g, 7, ring.tail);
+    submit_well(&g);
+    write_create_instance(&g, INSTANCE, false);
+    ring_put(&g, &ring);
+    assert_true(wait_for(has_failed, &g));
+    assert_true(wait_for(is_fatal, &other));
+    for (int i = 0; i < 3; i++) {
+        write_create_instance(&g, INSTANCE, false);
+        assert_false(submit(&g));
+        assert_true(pv_context_create_fence(g.context, 0, 1));
+    }
+    write_create_instance(&g, INSTANCE, false);
+    ring_put(&g, &other);
+    pv_context_detach_resource(g.context, g.shm);
+    assert_string_equal(g.last_said, "context test failed: vkCreateInstance (0) at byte 88 of ring "
+                                     "0x7: the id of a new object is in use (1)");
+    assert_int_equal(g.said[PV_LOG_WARN], 1);
+    assert_int_equal(g.said[PV_LOG_ERROR] + g.said[PV_LOG_INFO], 0);
+    assert_int_equal(g.failures, 1);
     guest_close(&g);
 }
 
@@ -236,6 +267,8 @@ static void a_wild_tail_ends_the_context(void **state)
     ring.tail = 4096 + 4;
     ring_put(&g, &ring);
     assert_true(wait_for(has_failed, &g));
+    assert_non_null(strstr(g.last_said, "failed: ring 0x7 after byte 0: the ring's tail"));
+    assert_int_equal(g.said[PV_LOG_WARN], 1);
     guest_close(&g);
 }
 
@@ -248,6 +281,9 @@ static void losing_its_memory_ends_the_context(void **state)
     pv_context_detach_resource(g.context, g.shm);
     assert_non_null(pv_context_failure(g.context));
     assert_non_null(strstr(g.reason, "holds a ring and was detached"));
+    // Every guest process that is killed ends so: nobody has to act.
+    assert_int_equal(g.said[PV_LOG_WARN], 0);
+    assert_int_equal(g.said[PV_LOG_INFO], 1);
     guest_close(&g);
 }
 
@@ -463,6 +499,7 @@ int main(void)
         CASE(rings_are_limited),
         CASE(extra_words_stay_in_their_region),
         CASE(failure_shows_in_every_ring),
+        CASE(a_failure_is_said_once),
         CASE(a_wild_tail_ends_the_context),
         CASE(losing_its_memory_ends_the_context),
         CASE(a_ring_waits_for_the_virtqueue),
