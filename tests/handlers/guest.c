@@ -1,6 +1,8 @@
 #include "guest.h"
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -26,6 +28,23 @@ static void failed(void *user, const char *reason)
     pthread_mutex_unlock(&g->lock);
 }
 
+// PV_TEST_COMMANDS names a file that collects which test ran which command (scripts/coverage.py).
+static void note_command(void *file, const char *name, uint64_t count)
+{
+    (void)count;
+    fprintf(file, "%s %s\n", program_invocation_short_name, name);
+}
+
+static void note_commands(const struct pv_context *context)
+{
+    const char *path = getenv("PV_TEST_COMMANDS");
+    FILE *file = path && context ? fopen(path, "a") : NULL;
+    if (file) {
+        pv_context_visit_commands(context, note_command, file);
+        fclose(file);
+    }
+}
+
 static void hear(void *user, enum pv_log_level level, const char *message)
 {
     struct guest *g = user;
@@ -47,6 +66,9 @@ void guest_open(struct guest *g, const struct pv_renderer_params *params)
     }
     if (!defaults.vulkan_library) {
         defaults.vulkan_library = mock_vk_path();
+    }
+    if (getenv("PV_TEST_COMMANDS")) {
+        defaults.count_commands = true;
     }
     if (!defaults.log) {
         defaults.log = hear;
@@ -71,6 +93,7 @@ void guest_open(struct guest *g, const struct pv_renderer_params *params)
 
 void guest_destroy_context(struct guest *g)
 {
+    note_commands(g->context);
     pv_context_destroy(g->context);
     g->context = NULL;
 }
@@ -78,7 +101,7 @@ void guest_destroy_context(struct guest *g)
 void guest_close(struct guest *g)
 {
     assert_true(g->open);
-    pv_context_destroy(g->context);
+    guest_destroy_context(g);
     pv_resource_unref(g->shm);
     pv_renderer_destroy(g->renderer);
     free(g->bytes);
