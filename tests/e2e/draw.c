@@ -439,6 +439,8 @@ static uint32_t fill_stages(struct e2e *t, VkPipelineShaderStageCreateInfo *stag
         {VK_SHADER_STAGE_TESSELLATION_CONTROL_BIT, params->control},
         {VK_SHADER_STAGE_TESSELLATION_EVALUATION_BIT, params->evaluation},
         {VK_SHADER_STAGE_GEOMETRY_BIT, params->geometry},
+        {VK_SHADER_STAGE_TASK_BIT_EXT, params->task},
+        {VK_SHADER_STAGE_MESH_BIT_EXT, params->mesh},
         {VK_SHADER_STAGE_FRAGMENT_BIT, params->fragment},
     };
     uint32_t count = 0;
@@ -461,7 +463,7 @@ VkPipeline e2e_graphics(struct e2e *t, const struct e2e_target *target,
                         const struct e2e_pipeline_params *params)
 {
     struct defaults d = {0};
-    VkPipelineShaderStageCreateInfo stages[5];
+    VkPipelineShaderStageCreateInfo stages[7];
     const VkExtent2D extent = target ? target->extent : (VkExtent2D){64, 64};
     fill_input(&d, params);
     fill_output(&d, target, extent);

@@ -233,6 +233,13 @@ void e2e_open(struct e2e *t, const struct e2e_device_params *params)
     OK(vkCreateCommandPool(t->device, &pool, NULL, &t->pool));
 }
 
+PFN_vkVoidFunction e2e_function(const struct e2e *t, const char *name)
+{
+    const PFN_vkVoidFunction function = vkGetDeviceProcAddr(t->device, name);
+    CHECK(function, "the driver lacks %s", name);
+    return function;
+}
+
 void e2e_keep(struct e2e *t, VkObjectType type, uint64_t handle)
 {
     pthread_mutex_lock(&t->lock);

@@ -66,6 +66,12 @@ void e2e_need_version(const struct e2e *t, uint32_t version);
 
 // -- results and checks --
 
+// A function of an extension; ends the case if the driver lacks it.
+PFN_vkVoidFunction e2e_function(const struct e2e *t, const char *name);
+// Declares it: E2E_FUNCTION(t, CmdDrawMultiEXT); CmdDrawMultiEXT(commands, ...);
+#define E2E_FUNCTION(t, name)                                                                      \
+    const PFN_vk##name name = (PFN_vk##name)(void *)e2e_function((t), "vk" #name)
+
 // Adds a line to the case's result.
 void e2e_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Adds "LABEL: HASH" to the case's result.
@@ -270,6 +276,7 @@ uint32_t e2e_pixel(const struct e2e_buffer *picture, const struct e2e_target *ta
 // and scissor over the whole target.
 struct e2e_pipeline_params {
     struct e2e_code vertex, control, evaluation, geometry, fragment;
+    struct e2e_code task, mesh; // in the place of all but the fragment shader
     VkPipelineLayout layout;
     const VkVertexInputBindingDescription *bindings;
     uint32_t binding_count;

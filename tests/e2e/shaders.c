@@ -18,6 +18,7 @@
 #include "e2e_paint_comp.h"
 #include "e2e_patch_tesc.h"
 #include "e2e_patch_tese.h"
+#include "e2e_placed_vert.h"
 #include "e2e_push_comp.h"
 #include "e2e_quad_vert.h"
 #include "e2e_reduce_comp.h"

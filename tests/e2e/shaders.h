@@ -26,6 +26,7 @@
     ONE(paint_comp) \
     ONE(patch_tesc) \
     ONE(patch_tese) \
+    ONE(placed_vert) \
     ONE(push_comp) \
     ONE(quad_vert) \
     ONE(reduce_comp) \
