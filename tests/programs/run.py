@@ -18,7 +18,7 @@ import sys
 import harness
 
 # One module for each kind of program, with the packages they need.
-MODULES = ['info', 'windows']
+MODULES = ['info', 'windows', 'webgpu']
 
 
 def parse():
