@@ -26,6 +26,7 @@ struct pv_blob {
     int fd; // -1: none
     uint64_t size;
     enum pv_map_cache cache; // PV_MAP_CACHE_NONE: cannot be mapped
+    atomic_bool shared;      // others than one context may look at it, for good
 
     pthread_mutex_t lock;
     void *mapping; // NULL until first use; guarded by `lock`
@@ -49,6 +50,8 @@ uint64_t pv_blob_mapped_size(const struct pv_blob *blob);
 struct pv_blob_device {
     struct pv_blob_device_params params;
     atomic_uint refs;
+    struct pv_recycler *recycler; // of freed memory; see recycle.h
+    atomic_bool said_shortage;    // in the log, once
 
     pthread_mutex_t lock; // guards every pv_blob_memory of the device, and `sacrifices`
     // PV_QUIRK_STICKY_IMPORT_FAILURE: something to free after a failed import, in each memory
@@ -63,6 +66,9 @@ VkResult pv_blob_device_allocate(struct pv_blob_device *device, const VkMemoryAl
 VkMemoryPropertyFlags pv_blob_device_type_flags(const struct pv_blob_device *device,
                                                 uint32_t type_index);
 
+// Whether the guest asked for memory that it may share with others.
+bool pv_blob_wants_export(const VkMemoryAllocateInfo *info);
+
 // How a guest should map memory of a type that the driver allocated.
 enum pv_map_cache pv_blob_device_map_cache(const struct pv_blob_device *device,
                                            uint32_t type_index);
@@ -74,7 +80,8 @@ enum pv_blob_backend_features {
     PV_BLOB_STORAGE_FIRST = 1u << 0,
     // export() makes a blob of memory that was allocated without one.
     PV_BLOB_EXPORT_LATER = 1u << 1,
-    // The blob's bytes live in the VkDeviceMemory itself: free() hands the handle to the blob.
+    // free() hands the handle to the blob: the bytes live in the VkDeviceMemory itself, or the
+    // handle will be used again with the storage.
     PV_BLOB_OWNS_MEMORY = 1u << 2,
     // import() makes memory of a blob with `import_type`.
     PV_BLOB_IMPORT = 1u << 3,

@@ -14,6 +14,7 @@ void pv_blob_init(struct pv_blob *blob, const struct pv_blob_ops *ops, enum pv_f
     assert((fd >= 0) == (type != PV_FD_NONE));
     *blob = (struct pv_blob){.ops = ops, .fd_type = type, .fd = fd, .size = size, .cache = cache};
     atomic_init(&blob->refs, 1);
+    atomic_init(&blob->shared, false);
     pthread_mutex_init(&blob->lock, NULL);
 }
 
@@ -91,6 +92,11 @@ void pv_blob_unref(struct pv_blob *blob)
     if (blob && atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) == 1) {
         blob->ops->destroy(blob);
     }
+}
+
+void pv_blob_mark_shared(struct pv_blob *blob)
+{
+    atomic_store(&blob->shared, true);
 }
 
 uint64_t pv_blob_size(const struct pv_blob *blob)

@@ -24,6 +24,10 @@ struct pv_blob *pv_blob_import_fd(enum pv_fd_type type, int fd, uint64_t size, c
 struct pv_blob *pv_blob_ref(struct pv_blob *blob);
 void pv_blob_unref(struct pv_blob *blob); // NULL is allowed
 
+// Says that others than the context that made the blob may see it, now or later. Its storage is
+// then not used again when it is freed. Thread-safety: Safe.
+void pv_blob_mark_shared(struct pv_blob *blob);
+
 uint64_t pv_blob_size(const struct pv_blob *blob); // bytes
 enum pv_map_cache pv_blob_map_cache(const struct pv_blob *blob);
 enum pv_fd_type pv_blob_fd_type(const struct pv_blob *blob); // PV_FD_NONE: no descriptor

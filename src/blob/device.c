@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "blob/backend.h"
+#include "blob/recycle.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,8 +43,8 @@ bool pv_blob_backend_validate(const struct pv_blob_backend *backend)
     const bool import = backend->features & PV_BLOB_IMPORT;
     return backend->mechanism != PV_MEMORY_NONE && backend->allocate &&
            storage_first != export_later && export_later == (backend->export != NULL) &&
-           owns_memory == (backend->adopt != NULL) && (!owns_memory || export_later) &&
-           import == (backend->import != NULL) && import == (backend->import_type != PV_FD_NONE);
+           owns_memory == (backend->adopt != NULL) && import == (backend->import != NULL) &&
+           import == (backend->import_type != PV_FD_NONE);
 }
 
 static bool chooses(const struct pv_blob_choice *choice, enum pv_memory_mechanism mechanism)
@@ -131,6 +132,12 @@ struct pv_blob_device *pv_blob_device_create(const struct pv_blob_device_params 
     device->params = *params;
     atomic_init(&device->refs, 1);
     pthread_mutex_init(&device->lock, NULL);
+    device->recycler = pv_recycler_create(params->device, params->vk);
+    if (!device->recycler) {
+        pthread_mutex_destroy(&device->lock);
+        free(device);
+        return NULL;
+    }
     if (params->facts->quirks & PV_QUIRK_STICKY_IMPORT_FAILURE) {
         make_sacrifices(device);
     }
@@ -149,6 +156,7 @@ void pv_blob_device_unref(struct pv_blob_device *device)
         return;
     }
     free_sacrifices(device);
+    pv_recycler_close(device->recycler);
     pthread_mutex_destroy(&device->lock);
     const struct pv_blob_device_params params = device->params;
     free(device);

@@ -6,7 +6,7 @@
 #include "blob/backend.h"
 #include "blob/chain.h"
 
-static bool wants_export(const VkMemoryAllocateInfo *info)
+bool pv_blob_wants_export(const VkMemoryAllocateInfo *info)
 {
     const VkExportMemoryAllocateInfo *export =
         pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
@@ -27,7 +27,7 @@ static enum pv_memory_mechanism pick(const struct pv_blob_device *device,
     const struct pv_blob_choice *choice = device->params.choice;
     const uint32_t type = info->memoryTypeIndex;
     const enum pv_memory_mechanism mechanism =
-        wants_export(info) ? choice->share[type] : choice->map[type];
+        pv_blob_wants_export(info) ? choice->share[type] : choice->map[type];
     if (mechanism == PV_MEMORY_HOST_POINTER && wants_capture_address(info)) {
         return choice->share[type] == PV_MEMORY_DMABUF ? PV_MEMORY_DMABUF : PV_MEMORY_NONE;
     }
@@ -68,13 +68,14 @@ VkResult pv_blob_memory_allocate(struct pv_blob_device *device,
     VkResult result;
     if (params->import) {
         made.backend = pv_blob_backend_for_import(pv_blob_fd_type(params->import));
+        made.imported = true;
         result = made.backend ? made.backend->import(device, info, size, params->import, &made)
                               : VK_ERROR_INVALID_EXTERNAL_HANDLE;
     } else {
         made.backend = pv_blob_backend_get(pick(device, info));
         if (made.backend) {
             result = made.backend->allocate(device, info, size, &made);
-        } else if (wants_export(info)) {
+        } else if (pv_blob_wants_export(info)) {
             result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
         } else {
             result = allocate_plain(device, info, &made);
@@ -93,7 +94,7 @@ void pv_blob_memory_free(struct pv_blob_device *device, struct pv_blob_memory *m
     pthread_mutex_lock(&device->lock);
     struct pv_blob_memory gone = *memory;
     *memory = (struct pv_blob_memory){0};
-    if (gone.blob && (gone.backend->features & PV_BLOB_OWNS_MEMORY)) {
+    if (gone.blob && !gone.imported && (gone.backend->features & PV_BLOB_OWNS_MEMORY)) {
         gone.backend->adopt(gone.blob, gone.handle);
         gone.handle = VK_NULL_HANDLE;
     }

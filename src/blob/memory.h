@@ -15,6 +15,7 @@ struct pv_blob_memory {
     VkMemoryAllocateFlags flags;           // VkMemoryAllocateFlagsInfo::flags of exported memory
     const struct pv_blob_backend *backend; // NULL: cannot be exported
     struct pv_blob *blob;                  // the storage, or what was exported; one reference
+    bool imported;                         // `blob` is somebody else's
 };
 
 struct pv_blob_allocate_params {

@@ -213,7 +213,8 @@ static bool resources_grow(struct pv_context *context)
     return true;
 }
 
-bool pv_context_attach_resource(struct pv_context *context, struct pv_resource *resource)
+// `made_here`: its memory is this context's.
+static bool add_resource(struct pv_context *context, struct pv_resource *resource, bool made_here)
 {
     bool attached = false;
     pthread_mutex_lock(&context->lock);
@@ -225,10 +226,18 @@ bool pv_context_attach_resource(struct pv_context *context, struct pv_resource *
                 (context->resource_count - i) * sizeof(struct pv_resource *));
         context->resources[i] = pv_resource_ref(resource);
         context->resource_count++;
+        if (!made_here) {
+            pv_blob_mark_shared(resource->blob);
+        }
         attached = true;
     }
     pthread_mutex_unlock(&context->lock);
     return attached;
+}
+
+bool pv_context_attach_resource(struct pv_context *context, struct pv_resource *resource)
+{
+    return add_resource(context, resource, false);
 }
 
 void pv_context_detach_resource(struct pv_context *context, struct pv_resource *resource)
@@ -289,7 +298,7 @@ struct pv_resource *pv_context_create_blob(struct pv_context *context,
     }
     struct pv_resource *resource =
         pv_resource_create(params->resource_id, params->size, blob, params->blob_id == 0);
-    if (resource && !pv_context_attach_resource(context, resource)) {
+    if (resource && !add_resource(context, resource, true)) {
         complain(context, "resource id %u is taken", params->resource_id);
         pv_resource_unref(resource);
         return NULL;

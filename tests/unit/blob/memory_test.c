@@ -153,7 +153,6 @@ static void keeps_the_guest_mapping_after_free(void **state)
     strcpy(look_at(memory.handle).data, "written by the GPU");
     struct pv_blob *blob = pv_blob_memory_export(fixture.device, &memory);
     pv_blob_memory_free(fixture.device, &memory);
-    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_DEVICE_MEMORY), 0);
     assert_string_equal(pv_blob_map(blob), "written by the GPU");
     pv_blob_unref(blob);
     close_fixture(&fixture);

@@ -1,0 +1,246 @@
+#include "blob/recycle.h"
+
+#include "base/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+// A doubly linked list, newest last.
+struct region_list {
+    struct pv_region *oldest, *newest;
+};
+
+struct pv_recycler {
+    atomic_uint refs;
+    VkDevice device;
+    const struct pv_device_functions *vk;
+
+    // A leaf, but for the driver's vkFreeMemory: an import must not outlive the device, so that
+    // whoever frees one keeps close() waiting.
+    pthread_mutex_t lock;
+    bool closed;
+    struct region_list idle;   // nobody has a reference
+    struct region_list parked; // freed by the guest, still mapped by it
+    uint32_t idle_count;
+    uint64_t idle_bytes;
+};
+
+static void list_add(struct region_list *list, struct pv_region *region)
+{
+    region->newer = NULL;
+    region->older = list->newest;
+    if (list->newest) {
+        list->newest->newer = region;
+    } else {
+        list->oldest = region;
+    }
+    list->newest = region;
+}
+
+static void list_remove(struct region_list *list, struct pv_region *region)
+{
+    if (region->older) {
+        region->older->newer = region->newer;
+    } else {
+        list->oldest = region->newer;
+    }
+    if (region->newer) {
+        region->newer->older = region->older;
+    } else {
+        list->newest = region->older;
+    }
+    region->older = region->newer = NULL;
+}
+
+static void recycler_unref(struct pv_recycler *recycler)
+{
+    if (atomic_fetch_sub_explicit(&recycler->refs, 1, memory_order_acq_rel) == 1) {
+        pthread_mutex_destroy(&recycler->lock);
+        free(recycler);
+    }
+}
+
+// `lock` is held, so that the device is still there.
+static void free_import(struct pv_recycler *recycler, struct pv_region *region)
+{
+    if (region->import) {
+        recycler->vk->vkFreeMemory(recycler->device, region->import, NULL);
+        region->import = VK_NULL_HANDLE;
+    }
+}
+
+// The region is in no list and has no import: the storage goes, without any lock.
+static void end_storage(struct pv_region *region)
+{
+    pv_os_unmap(region->base.mapping, region->base.size);
+    pv_blob_finish(&region->base);
+    recycler_unref(region->recycler);
+    free(region);
+}
+
+static void end_storages(struct pv_region *gone)
+{
+    while (gone) {
+        struct pv_region *next = gone->newer;
+        end_storage(gone);
+        gone = next;
+    }
+}
+
+// Takes the oldest out until the bounds hold; a chain by `newer`. `lock` is held.
+static struct pv_region *evict(struct pv_recycler *recycler, uint32_t max_regions,
+                               uint64_t max_bytes)
+{
+    struct pv_region *gone = NULL;
+    while (recycler->idle_count > max_regions || recycler->idle_bytes > max_bytes) {
+        struct pv_region *region = recycler->idle.oldest;
+        list_remove(&recycler->idle, region);
+        recycler->idle_count--;
+        recycler->idle_bytes -= region->base.size;
+        free_import(recycler, region);
+        region->newer = gone;
+        gone = region;
+    }
+    return gone;
+}
+
+// The last reference is gone: the guest has freed the memory and maps it no more.
+static void region_destroy(struct pv_blob *base)
+{
+    struct pv_region *region = (struct pv_region *)base;
+    struct pv_recycler *recycler = region->recycler;
+    struct pv_region *gone = NULL;
+    pthread_mutex_lock(&recycler->lock);
+    const bool parked = region->import != VK_NULL_HANDLE;
+    if (parked) {
+        list_remove(&recycler->parked, region);
+    }
+    if (parked && !region->unique && !atomic_load(&base->shared) &&
+        base->size <= PV_RECYCLER_MAX_BYTES) {
+        list_add(&recycler->idle, region);
+        recycler->idle_count++;
+        recycler->idle_bytes += base->size;
+        gone = evict(recycler, PV_RECYCLER_MAX_REGIONS, PV_RECYCLER_MAX_BYTES);
+    } else {
+        free_import(recycler, region);
+        gone = region;
+    }
+    pthread_mutex_unlock(&recycler->lock);
+    end_storages(gone);
+}
+
+static const struct pv_blob_ops region_ops = {.destroy = region_destroy};
+
+struct pv_recycler *pv_recycler_create(VkDevice device, const struct pv_device_functions *vk)
+{
+    struct pv_recycler *recycler = calloc(1, sizeof(*recycler));
+    if (recycler) {
+        recycler->device = device;
+        recycler->vk = vk;
+        atomic_init(&recycler->refs, 1);
+        pthread_mutex_init(&recycler->lock, NULL);
+    }
+    return recycler;
+}
+
+void pv_recycler_close(struct pv_recycler *recycler)
+{
+    if (!recycler) {
+        return;
+    }
+    pthread_mutex_lock(&recycler->lock);
+    struct pv_region *gone = evict(recycler, 0, 0);
+    while (recycler->parked.oldest) {
+        struct pv_region *region = recycler->parked.oldest;
+        list_remove(&recycler->parked, region);
+        free_import(recycler, region);
+    }
+    recycler->closed = true;
+    pthread_mutex_unlock(&recycler->lock);
+    end_storages(gone);
+    recycler_unref(recycler);
+}
+
+bool pv_recycler_flush(struct pv_recycler *recycler)
+{
+    pthread_mutex_lock(&recycler->lock);
+    struct pv_region *gone = evict(recycler, 0, 0);
+    pthread_mutex_unlock(&recycler->lock);
+    end_storages(gone);
+    return gone != NULL;
+}
+
+bool pv_region_size(uint64_t size, uint64_t granularity, uint64_t *rounded)
+{
+    uint64_t step = granularity;
+    // What is too large to be kept gains nothing by being rounded.
+    while (size <= PV_RECYCLER_MAX_BYTES && step * 2 <= size / 8) {
+        step *= 2;
+    }
+    return pv_u64_align_up(size, step, rounded);
+}
+
+static bool same_kind(const struct pv_region_kind *a, const struct pv_region_kind *b)
+{
+    return a->size == b->size && a->type_index == b->type_index && a->flags == b->flags &&
+           a->priority >= b->priority && a->priority <= b->priority;
+}
+
+struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
+                                   VkDeviceMemory *import)
+{
+    pthread_mutex_lock(&recycler->lock);
+    // The newest first: its pages are the likeliest to be in some cache.
+    struct pv_region *region = recycler->idle.newest;
+    while (region && !same_kind(&region->kind, kind)) {
+        region = region->older;
+    }
+    if (region) {
+        list_remove(&recycler->idle, region);
+        recycler->idle_count--;
+        recycler->idle_bytes -= region->base.size;
+        *import = region->import;
+        region->import = VK_NULL_HANDLE;
+    }
+    pthread_mutex_unlock(&recycler->lock);
+    if (region) {
+        atomic_store_explicit(&region->base.refs, 1, memory_order_relaxed);
+    }
+    return region;
+}
+
+struct pv_region *pv_region_create(struct pv_recycler *recycler, const struct pv_region_kind *kind,
+                                   bool unique)
+{
+    const int fd = pv_os_shm_create("pv-memory", kind->size);
+    if (fd < 0) {
+        return NULL;
+    }
+    void *mapping = pv_os_map(fd, 0, kind->size);
+    struct pv_region *region = mapping ? calloc(1, sizeof(*region)) : NULL;
+    if (!region) {
+        const int error = errno;
+        pv_os_unmap(mapping, kind->size);
+        pv_os_close(fd);
+        errno = error;
+        return NULL;
+    }
+    pv_blob_init(&region->base, &region_ops, PV_FD_SHM, fd, kind->size, PV_MAP_CACHE_CACHED);
+    region->base.mapping = mapping;
+    region->kind = *kind;
+    region->unique = unique;
+    region->recycler = recycler;
+    atomic_fetch_add_explicit(&recycler->refs, 1, memory_order_relaxed);
+    return region;
+}
+
+void pv_region_park(struct pv_region *region, VkDeviceMemory import)
+{
+    struct pv_recycler *recycler = region->recycler;
+    pthread_mutex_lock(&recycler->lock);
+    assert(!region->import && !recycler->closed);
+    region->import = import;
+    list_add(&recycler->parked, region);
+    pthread_mutex_unlock(&recycler->lock);
+}
