@@ -82,6 +82,11 @@ struct pv_image {
     VkImageTiling tiling;
 };
 
+struct pv_pipeline {
+    struct pv_object base;
+    uint32_t shader_group_count; // of a ray tracing pipeline, its libraries' included; else 0
+};
+
 struct pv_query_pool {
     struct pv_object base;
     uint32_t query_count;

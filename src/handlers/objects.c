@@ -45,6 +45,8 @@ static size_t object_size(VkObjectType type)
         return sizeof(struct pv_memory);
     case VK_OBJECT_TYPE_IMAGE:
         return sizeof(struct pv_image);
+    case VK_OBJECT_TYPE_PIPELINE:
+        return sizeof(struct pv_pipeline);
     case VK_OBJECT_TYPE_QUERY_POOL:
         return sizeof(struct pv_query_pool);
     case VK_OBJECT_TYPE_SEMAPHORE:

@@ -79,6 +79,42 @@ void pv_handle_vkCreateComputePipelines(struct pv_stream *s,
                     cmd->pPipelines_count);
 }
 
+// The shader groups of a pipeline about to be created: its own and its libraries'.
+static uint32_t shader_groups(struct pv_stream *s, const struct pv_object *device,
+                              const VkRayTracingPipelineCreateInfoKHR *info)
+{
+    uint64_t count = info->groupCount;
+    const VkPipelineLibraryCreateInfoKHR *from = info->pLibraryInfo;
+    for (uint32_t i = 0; from && i < from->libraryCount; i++) {
+        const struct pv_object *library =
+            pv_object_table_find_child(s->context->objects, device, VK_OBJECT_TYPE_PIPELINE,
+                                       (uint64_t)(uintptr_t)from->pLibraries[i]);
+        count += library ? ((const struct pv_pipeline *)library)->shader_group_count : 0;
+    }
+    return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+// Enters those of the pipelines that the driver made, with what their infos say.
+static void enter_ray_tracing_pipelines(struct pv_stream *s,
+                                        struct pv_cmd_vkCreateRayTracingPipelinesKHR *cmd)
+{
+    uint64_t i = 0;
+    for (; i < cmd->pPipelines_count && !pv_stream_failed(s); i++) {
+        struct pv_pipeline *pipeline = pv_object_new(s, sizeof(*pipeline), VK_OBJECT_TYPE_PIPELINE,
+                                                     cmd->pPipelines_ids[i], 0, cmd->device_obj);
+        if (!pipeline) {
+            break;
+        }
+        pipeline->shader_group_count = shader_groups(s, cmd->device_obj, &cmd->pCreateInfos[i]);
+        pv_stream_created_object(s, &pipeline->base, (uint64_t)(uintptr_t)cmd->pPipelines[i],
+                                 cmd->device_obj);
+    }
+    for (; i < cmd->pPipelines_count; i++) {
+        pv_device_functions_of(cmd->device_obj)
+            ->vkDestroyPipeline(cmd->device, cmd->pPipelines[i], NULL);
+    }
+}
+
 void pv_handle_vkCreateRayTracingPipelinesKHR(struct pv_stream *s,
                                               struct pv_cmd_vkCreateRayTracingPipelinesKHR *cmd)
 {
@@ -98,8 +134,7 @@ void pv_handle_vkCreateRayTracingPipelinesKHR(struct pv_stream *s,
     cmd->ret = vk->vkCreateRayTracingPipelinesKHR(cmd->device, VK_NULL_HANDLE, cmd->pipelineCache,
                                                   cmd->createInfoCount, cmd->pCreateInfos, NULL,
                                                   cmd->pPipelines);
-    enter_pipelines(s, cmd->device_obj, cmd->pPipelines_ids, cmd->pPipelines,
-                    cmd->pPipelines_count);
+    enter_ray_tracing_pipelines(s, cmd);
 }
 
 void pv_handle_vkCreateShaderModule(struct pv_stream *s, struct pv_cmd_vkCreateShaderModule *cmd)
@@ -114,7 +149,19 @@ void pv_handle_vkCreateShaderModule(struct pv_stream *s, struct pv_cmd_vkCreateS
                       cmd->device_obj);
 }
 
-// -- shader group handles --------------------------------------------------------------------
+// -- shader groups ------------------------------------------------------------------------------
+
+// Drivers trust that the pipeline has these groups.
+static bool groups_exist(struct pv_stream *s, const struct pv_object *pipeline, uint32_t first,
+                         uint32_t count)
+{
+    const uint32_t groups = ((const struct pv_pipeline *)pipeline)->shader_group_count;
+    if (first >= groups || count > groups - first) {
+        pv_stream_fail(s, "the pipeline has fewer shader groups");
+        return false;
+    }
+    return true;
+}
 
 // Drivers write groupCount handles and trust dataSize; the size of a handle is a property.
 static bool handles_fit(struct pv_stream *s, const struct pv_object *device_obj, bool replay,
@@ -131,31 +178,43 @@ static bool handles_fit(struct pv_stream *s, const struct pv_object *device_obj,
         pv_device_of(device_obj)->physical_device, &root);
     const uint64_t size =
         replay ? properties.shaderGroupHandleCaptureReplaySize : properties.shaderGroupHandleSize;
-    return size && (uint64_t)group_count * size <= data_size;
+    if (!size || (uint64_t)group_count * size > data_size) {
+        pv_stream_fail(s, "the shader group handles do not fit");
+        return false;
+    }
+    return true;
 }
 
 void pv_handle_vkGetRayTracingShaderGroupHandlesKHR(
     struct pv_stream *s, struct pv_cmd_vkGetRayTracingShaderGroupHandlesKHR *cmd)
 {
-    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
-    if (!vk->vkGetRayTracingShaderGroupHandlesKHR ||
-        !handles_fit(s, cmd->device_obj, false, cmd->groupCount, cmd->pData_count)) {
-        pv_stream_fail(s, "the shader group handles do not fit");
-        return;
+    if (groups_exist(s, cmd->pipeline_obj, cmd->firstGroup, cmd->groupCount) &&
+        handles_fit(s, cmd->device_obj, false, cmd->groupCount, cmd->pData_count)) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkGetRayTracingShaderGroupHandlesKHR(cmd->device, cmd->pipeline,
+                                                              cmd->firstGroup, cmd->groupCount,
+                                                              cmd->pData_count, cmd->pData);
     }
-    cmd->ret = vk->vkGetRayTracingShaderGroupHandlesKHR(
-        cmd->device, cmd->pipeline, cmd->firstGroup, cmd->groupCount, cmd->pData_count, cmd->pData);
 }
 
 void pv_handle_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
     struct pv_stream *s, struct pv_cmd_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR *cmd)
 {
-    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
-    if (!vk->vkGetRayTracingCaptureReplayShaderGroupHandlesKHR ||
-        !handles_fit(s, cmd->device_obj, true, cmd->groupCount, cmd->pData_count)) {
-        pv_stream_fail(s, "the shader group handles do not fit");
-        return;
+    if (groups_exist(s, cmd->pipeline_obj, cmd->firstGroup, cmd->groupCount) &&
+        handles_fit(s, cmd->device_obj, true, cmd->groupCount, cmd->pData_count)) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
+                           cmd->device, cmd->pipeline, cmd->firstGroup, cmd->groupCount,
+                           cmd->pData_count, cmd->pData);
     }
-    cmd->ret = vk->vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
-        cmd->device, cmd->pipeline, cmd->firstGroup, cmd->groupCount, cmd->pData_count, cmd->pData);
+}
+
+void pv_handle_vkGetRayTracingShaderGroupStackSizeKHR(
+    struct pv_stream *s, struct pv_cmd_vkGetRayTracingShaderGroupStackSizeKHR *cmd)
+{
+    if (groups_exist(s, cmd->pipeline_obj, cmd->group, 1)) {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkGetRayTracingShaderGroupStackSizeKHR(cmd->device, cmd->pipeline,
+                                                                cmd->group, cmd->groupShader);
+    }
 }

@@ -289,6 +289,20 @@ enum pv_insert_result pv_object_table_insert(struct pv_object_table *base, struc
     return result;
 }
 
+struct pv_object *pv_object_table_find_child(struct pv_object_table *base,
+                                             const struct pv_object *parent, VkObjectType type,
+                                             uint64_t handle)
+{
+    struct table *table = table_of(base);
+    pthread_mutex_lock(&table->lock);
+    struct pv_object *child = parent->first_child;
+    while (child && (child->type != type || child->handle != handle)) {
+        child = child->next_sibling;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return child;
+}
+
 // Ends the visibility of one object.
 static void table_hide(struct table *table, const struct pv_object *object)
 {

@@ -112,6 +112,12 @@ struct pv_object *pv_object_table_remove_children(struct pv_object_table *table,
 // Frees the object's own memory once no reader can hold it. Its links are no longer used.
 void pv_object_table_release(struct pv_object_table *table, struct pv_object *object);
 
+// The live child of `parent` with this type and driver's handle, or NULL. Takes time in proportion
+// to the children. Thread-safety: Safe; the pointer is good until the caller's next checkpoint.
+struct pv_object *pv_object_table_find_child(struct pv_object_table *table,
+                                             const struct pv_object *parent, VkObjectType type,
+                                             uint64_t handle);
+
 // Live objects. Thread-safety: Safe.
 uint32_t pv_object_table_count(const struct pv_object_table *table);
 

@@ -21,9 +21,8 @@ static void write_module(struct guest *g, uint64_t id, uint64_t code_size, uint3
     put_new(g, id);
 }
 
-static void open_module(struct guest *g)
+static void write_layout_and_module(struct guest *g)
 {
-    guest_open_device(g);
     begin(g, PV_COMMAND_vkCreatePipelineLayout, false);
     put_u64(g, DEVICE);
     put_present(g);
@@ -35,6 +34,23 @@ static void open_module(struct guest *g)
     put_null(g);
     put_new(g, LAYOUT);
     write_module(g, MODULE, 16, 4);
+}
+
+static void open_module(struct guest *g)
+{
+    guest_open_device(g);
+    write_layout_and_module(g);
+    submit_well(g);
+}
+
+static void open_ray_tracing(struct guest *g)
+{
+    static const char *const extensions[] = {VK_KHR_RAY_TRACING_PIPELINE_EXTENSION_NAME};
+    guest_open(g, NULL);
+    write_create_instance(g, INSTANCE, false);
+    write_enumerate(g, 1, (uint64_t[]){PHYSICAL_DEVICE});
+    write_create_device(g, DEVICE, (struct queues[]){{0, 1}}, 1, extensions, 1);
+    write_layout_and_module(g);
     submit_well(g);
 }
 
@@ -240,6 +256,105 @@ static void ids_of_one_creation_differ(void **state)
     guest_close(&g);
 }
 
+// A ray tracing pipeline of `groups` general shaders and of another pipeline's, if `library` is
+// one.
+static void write_ray_tracing(struct guest *g, uint64_t id, uint32_t groups, uint64_t library)
+{
+    begin(g, PV_COMMAND_vkCreateRayTracingPipelinesKHR, false);
+    put_u64(g, DEVICE);
+    put_u64(g, 0); // deferred operation
+    put_u64(g, 0); // cache
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_stype(g, VK_STRUCTURE_TYPE_RAY_TRACING_PIPELINE_CREATE_INFO_KHR);
+    put_u32(g, library ? 0 : VK_PIPELINE_CREATE_LIBRARY_BIT_KHR);
+    put_u32(g, 0);
+    put_null(g); // stages
+    put_u32(g, groups);
+    put_u64(g, groups);
+    for (uint32_t i = 0; i < groups; i++) {
+        put_stype(g, VK_STRUCTURE_TYPE_RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR);
+        put_u32(g, VK_RAY_TRACING_SHADER_GROUP_TYPE_GENERAL_KHR);
+        put_u32(g, 0);
+        put_u32(g, VK_SHADER_UNUSED_KHR);
+        put_u32(g, VK_SHADER_UNUSED_KHR);
+        put_u32(g, VK_SHADER_UNUSED_KHR);
+        put_null(g); // capture and replay
+    }
+    put_u32(g, 1); // depth
+    if (library) {
+        put_present(g);
+        put_stype(g, VK_STRUCTURE_TYPE_PIPELINE_LIBRARY_CREATE_INFO_KHR);
+        put_u32(g, 1);
+        put_u64(g, 1);
+        put_u64(g, library);
+    } else {
+        put_null(g);
+    }
+    put_null(g); // interface
+    put_null(g); // dynamic state
+    put_u64(g, LAYOUT);
+    put_u64(g, 0); // base
+    put_u32(g, 0);
+    put_null(g); // pAllocator
+    put_u64(g, 1);
+    put_u64(g, id);
+}
+
+static void write_stack_size(struct guest *g, uint64_t pipeline, uint32_t group)
+{
+    begin(g, PV_COMMAND_vkGetRayTracingShaderGroupStackSizeKHR, true);
+    put_u64(g, DEVICE);
+    put_u64(g, pipeline);
+    put_u32(g, group);
+    put_u32(g, VK_SHADER_GROUP_SHADER_GENERAL_KHR);
+}
+
+static void shader_groups_exist(void **state)
+{
+    (void)state;
+    // (pipeline, the first group that it has not)
+    static const struct {
+        uint64_t pipeline;
+        uint32_t groups;
+    } cases[] = {{200, 2}, {201, 5}, {202, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct guest g;
+        open_ray_tracing(&g);
+        write_ray_tracing(&g, 200, 2, 0);
+        write_ray_tracing(&g, 201, 3, 200);
+        write_pipelines(&g, (uint64_t[]){202}, 1, MODULE, -1, false);
+        submit_well(&g);
+        if (cases[i].groups) {
+            write_stack_size(&g, cases[i].pipeline, cases[i].groups - 1);
+            submit_well(&g);
+            assert_int_equal(mock_vk_call_count("vkGetRayTracingShaderGroupStackSizeKHR"), i + 1);
+        }
+        write_stack_size(&g, cases[i].pipeline, cases[i].groups);
+        submit_badly(&g, "fewer shader groups");
+        guest_close(&g);
+    }
+}
+
+static void shader_group_handles_exist(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_ray_tracing(&g);
+    write_ray_tracing(&g, 200, 2, 0);
+    submit_well(&g);
+    begin(&g, PV_COMMAND_vkGetRayTracingShaderGroupHandlesKHR, true);
+    put_u64(&g, DEVICE);
+    put_u64(&g, 200);
+    put_u32(&g, 1); // first
+    put_u32(&g, 2);
+    put_u64(&g, 64);
+    put_u64(&g, 64);
+    submit_badly(&g, "fewer shader groups");
+    assert_int_equal(mock_vk_call_count("vkGetRayTracingShaderGroupHandlesKHR"), 0);
+    guest_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +365,8 @@ int main(void)
         CASE(a_failed_pipeline_that_nobody_saw_is_skipped),
         CASE(pipelines_beyond_the_limit_are_destroyed),
         CASE(ids_of_one_creation_differ),
+        CASE(shader_groups_exist),
+        CASE(shader_group_handles_exist),
     };
     return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
 }
