@@ -10,7 +10,7 @@ set -euo pipefail
 
 # The tests are part of every build but are run by `make test` alone, which needs more.
 build_packages=(gcc g++ libc6-dev libcmocka-dev meson ninja-build pkg-config python3 python3-jinja2
-    libvulkan-dev libpng-dev glslang-tools)
+    libvulkan-dev libpng-dev libseccomp-dev glslang-tools)
 demo_packages=(libvulkan1 mesa-vulkan-drivers)
 test_packages=(vulkan-tools vulkan-validationlayers xvfb libegl1 libopengl0
     clang clang-format ca-certificates)

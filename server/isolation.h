@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "client.h"
+#include "sandbox.h"
 
 struct pv_server;
 
@@ -27,6 +28,8 @@ struct pv_served {
 struct pv_isolation_env {
     struct pv_client_params client; // all but fd and number; `renderer` only for threads
     const struct pv_renderer_params *renderer_params; // workers create their own
+    enum pv_sandbox_mode sandbox;                     // workers
+    struct pv_sandbox_support sandbox_support;
     // Workers: closes what belongs to the parent. Called first thing in the new process.
     void (*forget_parent)(struct pv_server *server);
     struct pv_server *server;

@@ -154,6 +154,29 @@ static bool open_host(struct pv_server *server, char *error, size_t error_size)
     return server->renderer != NULL;
 }
 
+// Says what the kernel lacks for the sandbox of workers. false: it was required.
+static bool check_sandbox(const struct pv_server_params *params, bool workers,
+                          const struct pv_sandbox_support *support, char *error, size_t error_size)
+{
+    const char *missing = workers ? support->missing : "only worker processes have one";
+    if (params->sandbox == PV_SANDBOX_OFF || !*missing) {
+        return true;
+    }
+    if (params->sandbox == PV_SANDBOX_REQUIRE) {
+        snprintf(error, error_size,
+                 "no complete sandbox (%s): do without it (--sandbox auto), or use another kernel",
+                 missing);
+        return false;
+    }
+    if (workers) {
+        const struct pv_server_log log = {params->renderer.log, params->renderer.log_user,
+                                          params->renderer.log_level};
+        pv_server_log(&log, support->system_calls ? PV_LOG_INFO : PV_LOG_WARN,
+                      "%s: workers are not completely in a sandbox", missing);
+    }
+    return true;
+}
+
 struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,
                                    size_t error_size)
 {
@@ -192,8 +215,11 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
         pv_server_destroy(server);
         return NULL;
     }
+    const struct pv_sandbox_support sandbox_support = pv_sandbox_support();
     // The socket last: once it is there, clients are served.
-    if (!open_stats(server, params->stats_path, error, error_size) ||
+    if (!check_sandbox(params, server->isolation == &pv_isolation_worker, &sandbox_support, error,
+                       error_size) ||
+        !open_stats(server, params->stats_path, error, error_size) ||
         !open_host(server, error, error_size) ||
         !pv_listener_open(&server->listener, params->socket_path, error, error_size)) {
         pv_server_destroy(server);
@@ -212,6 +238,8 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
                 .renderer = server->renderer,
             },
         .renderer_params = &server->renderer_params,
+        .sandbox = params->sandbox,
+        .sandbox_support = sandbox_support,
         .forget_parent = forget_parent,
         .server = server,
     };

@@ -13,11 +13,14 @@
 
 #include <pv/renderer.h>
 
+#include "sandbox.h"
+
 struct pv_server;
 
 struct pv_server_params {
     const char *socket_path;
     bool in_process; // threads instead of workers; always so where there are no workers
+    enum pv_sandbox_mode sandbox; // of workers; threads have none
     // The host side. `fd_only` is always set. Its log callback and level serve the server too.
     struct pv_renderer_params renderer;
     const char *stats_path; // one line per context is appended; NULL: none

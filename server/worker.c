@@ -19,6 +19,20 @@
 static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t number)
     __attribute__((noreturn));
 
+// false: the client must not be served.
+static bool enter_sandbox(const struct pv_isolation_env *env, uint32_t number)
+{
+    char error[256];
+    if (env->sandbox == PV_SANDBOX_OFF ||
+        pv_sandbox_enter(&env->sandbox_support, error, sizeof(error))) {
+        return true;
+    }
+    const bool required = env->sandbox == PV_SANDBOX_REQUIRE;
+    pv_server_log(&env->client.log, PV_LOG_ERROR, "client %u: its sandbox is not complete: %s; %s",
+                  number, error, required ? "it is not served" : "it is served all the same");
+    return !required;
+}
+
 static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t number)
 {
     // The parent ends its workers through the stop descriptor, also when a terminal or a service
@@ -29,6 +43,10 @@ static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t num
     client.fd = fd;
     client.number = number;
     client.names_process = true;
+    if (!enter_sandbox(env, number)) {
+        pv_client_say_goodbye(fd);
+        _exit(1);
+    }
     // The library has said why in the log when there is no renderer.
     client.renderer = pv_renderer_create(env->renderer_params, NULL, 0);
     if (!client.renderer) {

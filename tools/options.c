@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/serve.h"
 #include "tool.h"
 
 struct named {
@@ -20,6 +21,13 @@ static const struct named memory_mechanisms[] = {
 static const struct named emulations[] = {
     {"sync-fd", PV_EMULATE_SYNC_FD},
     {"dmabuf", PV_EMULATE_DMABUF},
+    {NULL, 0},
+};
+
+static const struct named sandbox_modes[] = {
+    {"auto", PV_SANDBOX_AUTO},
+    {"require", PV_SANDBOX_REQUIRE},
+    {"off", PV_SANDBOX_OFF},
     {NULL, 0},
 };
 
@@ -100,6 +108,16 @@ const char *pv_tool_store_log_level(void *target, const char *value)
         return "is one of error, warn, info, debug";
     }
     *(enum pv_log_level *)target = (enum pv_log_level)level->value;
+    return NULL;
+}
+
+const char *pv_tool_store_sandbox(void *target, const char *value)
+{
+    const struct named *mode = find(sandbox_modes, value, strlen(value));
+    if (!mode) {
+        return "is one of auto, require, off";
+    }
+    *(enum pv_sandbox_mode *)target = (enum pv_sandbox_mode)mode->value;
     return NULL;
 }
 

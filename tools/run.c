@@ -31,6 +31,7 @@ static const char help[] =
     "status (128 + the signal's number if a signal ended it).\n"
     "\n"
     "  --in-process                   a thread per guest instead of a process per guest\n"
+    "  --sandbox MODE                 of these processes: auto (default), require or off\n"
     "  --guest-icd ICD.json           the guest driver, if it is not found by itself\n"
     "  --host-driver ICD.json         use this Vulkan driver of the host\n"
     "  --vulkan-library PATH          load this Vulkan loader or driver on the host's side\n"
@@ -454,6 +455,7 @@ int pv_tool_run(int argc, char **argv)
     };
     const struct pv_tool_option options[] = {
         {"--in-process", false, pv_tool_store_flag, &run.params.in_process},
+        {"--sandbox", true, pv_tool_store_sandbox, &run.params.sandbox},
         {"--guest-icd", true, pv_tool_store_text, &run.guest_icd},
         {"--host-driver", true, pv_tool_store_text, &run.host_driver},
         {"--vulkan-library", true, pv_tool_store_text, &run.params.renderer.vulkan_library},

@@ -14,6 +14,7 @@ static const char help[] =
     "\n"
     "  --socket PATH                  where to listen, for this user only\n"
     "  --in-process                   a thread per guest instead of a process per guest\n"
+    "  --sandbox MODE                 of these processes: auto (default), require or off\n"
     "  --host-driver ICD.json         use this Vulkan driver of the host\n"
     "  --vulkan-library PATH          load this Vulkan loader or driver\n"
     "  --memory MECHANISM,...         consider only host-pointer, dmabuf, opaque-fd\n"
@@ -51,6 +52,7 @@ int pv_tool_serve(int argc, char **argv)
     const struct pv_tool_option options[] = {
         {"--socket", true, pv_tool_store_text, &params.socket_path},
         {"--in-process", false, pv_tool_store_flag, &params.in_process},
+        {"--sandbox", true, pv_tool_store_sandbox, &params.sandbox},
         {"--host-driver", true, pv_tool_store_text, &host_driver},
         {"--vulkan-library", true, pv_tool_store_text, &params.renderer.vulkan_library},
         {"--memory", true, pv_tool_store_memory, &params.renderer.memory_mechanisms},

@@ -47,6 +47,7 @@ const char *pv_tool_store_flag(void *target, const char *value);      // bool
 const char *pv_tool_store_text(void *target, const char *value);      // const char *
 const char *pv_tool_store_log_level(void *target, const char *value); // enum pv_log_level
 const char *pv_tool_store_memory(void *target, const char *value);    // uint32_t, mechanism bits
+const char *pv_tool_store_sandbox(void *target, const char *value);   // enum pv_sandbox_mode
 const char *pv_tool_store_emulation(void *target, const char *value); // uint32_t, emulation bits
 
 enum pv_tool_parsed {

@@ -77,7 +77,17 @@ class Server:
     def workers(self):
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
                   encoding="ascii") as file:
-            return len(file.read().split())
+            return file.read().split()
+
+    def check_sandbox(self):
+        """The kernel's word for it: a filter, and no way to more privileges."""
+        if not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
+            return  # a kernel without; the server has said so
+        for pid in self.workers():
+            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                status = dict(line.split(":", 1) for line in file if ":" in line)
+            if (status["Seccomp"].strip(), status["NoNewPrivs"].strip()) != ("2", "1"):
+                fail(f"worker {pid} is in no sandbox")
 
     def held(self):
         base = f"/proc/{self.process.pid}"
@@ -88,7 +98,7 @@ class Server:
                 memory[name] = int(value.split()[0])
         with open(f"{base}/maps", encoding="ascii") as file:
             mappings = sum(1 for _ in file)
-        return Held(self.workers(), len(os.listdir(f"{base}/fd")), len(os.listdir(f"{base}/task")),
+        return Held(len(self.workers()), len(os.listdir(f"{base}/fd")), len(os.listdir(f"{base}/task")),
                     mappings, memory["Pss_Shmem"], memory["Pss_Anon"])
 
     def check_back_to(self, base, after):
@@ -151,8 +161,10 @@ class Trials:
                     if got != answer:
                         self.finish(client, f"client {i} of {AT_ONCE}")
                         fail(f"client {i} of {AT_ONCE} said {got}")
-                if self.options.mode == "workers" and self.server.workers() != AT_ONCE:
-                    fail(f"{AT_ONCE} clients have {self.server.workers()} workers")
+                if self.options.mode == "workers":
+                    if len(self.server.workers()) != AT_ONCE:
+                        fail(f"{AT_ONCE} clients have {len(self.server.workers())} workers")
+                    self.server.check_sandbox()
                 for client in clients:
                     client.stdin.write(b"\n")
                     client.stdin.flush()

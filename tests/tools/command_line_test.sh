@@ -96,6 +96,7 @@ refuses 2 '--stats needs a value' 'an option at the end wants its value' run --s
 refuses 2 '--stats needs a value' 'an empty value is none' run --stats= -- true
 refuses 2 '--in-process takes no value' 'a flag takes no value' run --in-process=1 -- true
 refuses 2 '--log is one of error, warn, info, debug' 'knows the log levels' serve --log loud
+refuses 2 '--sandbox is one of auto, require, off' 'knows the sandboxes' serve --sandbox maybe
 refuses 2 '--memory is a list of' 'knows the mechanisms' info --memory host-pointer,magic
 refuses 2 '--memory is a list of' 'a list has no empty items' info --memory dmabuf,
 refuses 2 '--disable-emulation is a list of' 'knows the emulations' info --disable-emulation all
@@ -123,6 +124,8 @@ refuses 1 'name the host driver' 'a host driver that does not exist is told' \
     run --guest-icd "$icd" --host-driver "$dir/none.json" -- true
 refuses 1 'cannot write' 'a statistics file that cannot be written is told' \
     run --guest-icd "$icd" --stats "$dir/none/stats" -- true
+refuses 1 'only worker processes have one' 'threads have no sandbox' \
+    run --in-process --sandbox require --guest-icd "$icd" -- true
 for fake in no-library no-device crash-at-start; do
     export PV_FAKE=$fake
     refuses 1 ': ' "run without a host driver fails ($fake)" run --guest-icd "$icd" -- true
