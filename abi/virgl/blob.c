@@ -61,6 +61,7 @@ int virgl_renderer_resource_create_blob(const struct virgl_renderer_resource_cre
         return -ENOMEM;
     }
     resource->blob = blob;
+    resource->unseen = blob && (args->blob_flags & VIRGL_RENDERER_BLOB_FLAG_USE_MAPPABLE);
     // The interface takes a pointer to const and hands the same array back from detach_iov.
     resource->iov = args->num_iovs ? (struct iovec *)args->iovecs : NULL;
     resource->iov_count = args->num_iovs;
@@ -100,10 +101,11 @@ int virgl_renderer_resource_import_blob(const struct virgl_renderer_resource_imp
 
 int virgl_renderer_resource_export_blob(uint32_t res_id, uint32_t *fd_type, int *fd)
 {
-    const struct pv_virgl_resource *resource = pv_virgl_find_resource(res_id);
+    struct pv_virgl_resource *resource = pv_virgl_find_resource(res_id);
     if (!resource || !resource->blob) {
         return -EINVAL;
     }
+    resource->unseen = false;
     enum pv_fd_type type;
     int exported = pv_resource_export_fd(resource->blob, &type);
     const bool mappable = pv_resource_map_cache(resource->blob) != PV_MAP_CACHE_NONE;
@@ -143,6 +145,7 @@ int virgl_renderer_resource_map(uint32_t res_handle, void **map, uint64_t *out_s
     if (!resource || !resource->blob || resource->mapped) {
         return -EINVAL;
     }
+    resource->unseen = false;
     struct pv_virgl_resource *orphan = pv_virgl_find_orphan(res_handle);
     if (orphan && orphan->lost_in_reset) {
         // QEMU 10 names its memory region after the number, still has the one from before the
@@ -183,20 +186,22 @@ int virgl_renderer_resource_unmap(uint32_t res_handle)
 
 int virgl_renderer_resource_map_fixed(uint32_t res_handle, void *addr)
 {
-    const struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
+    struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
     if (!resource || !resource->blob) {
         return -EINVAL;
     }
+    resource->unseen = false;
     return pv_resource_map_fixed(resource->blob, addr) ? 0 : -EOPNOTSUPP;
 }
 
 int virgl_renderer_resource_map2(uint32_t res_handle, void *addr, uint64_t size, int32_t prot,
                                  int32_t flags)
 {
-    const struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
+    struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
     if (!resource || !resource->blob || size == 0) {
         return -EINVAL;
     }
+    resource->unseen = false;
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t rest = pv_resource_size(resource->blob) % page;
     const uint64_t largest = pv_resource_size(resource->blob) + (rest ? page - rest : 0);
@@ -217,11 +222,12 @@ int virgl_renderer_resource_map2(uint32_t res_handle, void *addr, uint64_t size,
 
 int virgl_renderer_resource_get_map_ptr(uint32_t res_handle, uint64_t *map_ptr)
 {
-    const struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
+    struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
     void *address = resource && resource->blob ? pv_resource_map(resource->blob) : NULL;
     if (!address) {
         return -EINVAL;
     }
+    resource->unseen = false;
     *map_ptr = (uintptr_t)address;
     return 0;
 }

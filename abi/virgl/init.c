@@ -33,11 +33,18 @@ int virgl_renderer_init(void *cookie, int flags, struct virgl_renderer_callbacks
             state->cookie == cookie && state->flags == flags && state->callbacks == callbacks;
         return same ? 0 : -EBUSY;
     }
-    if (!callbacks || callbacks->version < 1 ||
-        callbacks->version > VIRGL_RENDERER_CALLBACKS_VERSION) {
+    if (!callbacks || callbacks->version < 1) {
         pv_virgl_log(VIRGL_LOG_LEVEL_ERROR, "callbacks of version %d, known are 1 to %d",
                      callbacks ? callbacks->version : 0, VIRGL_RENDERER_CALLBACKS_VERSION);
         return -1;
+    }
+    if (callbacks->version > VIRGL_RENDERER_CALLBACKS_VERSION) {
+        // New versions append to the structure. A failure here would cost the guest its display.
+        pv_virgl_log(
+            VIRGL_LOG_LEVEL_WARNING,
+            "callbacks of version %d: the VMM is newer than this library, which uses those "
+            "of version %d",
+            callbacks->version, VIRGL_RENDERER_CALLBACKS_VERSION);
     }
     state->cookie = cookie;
     state->flags = flags;

@@ -1,6 +1,7 @@
 // What all resources have: a number, iovecs, the caller's pointer, and answers about them.
 #include "gl.h"
 #include "image.h"
+#include "log.h"
 #include "state.h"
 
 #include <errno.h>
@@ -99,10 +100,24 @@ void pv_virgl_destroy_resources(void)
     }
 }
 
+// A guest finds no room for a blob in the VMM's window, and drops it: the host hears of nothing
+// else.
+static void report_small_window(const struct pv_virgl_resource *resource)
+{
+    if (resource->unseen && !pv_virgl.window_reported) {
+        pv_virgl.window_reported = true;
+        pv_virgl_log(VIRGL_LOG_LEVEL_WARNING,
+                     "a guest dropped %llu KiB that it could not map: is the window for host "
+                     "memory (hostmem) too small?",
+                     (unsigned long long)(pv_resource_size(resource->blob) / 1024));
+    }
+}
+
 void virgl_renderer_resource_unref(uint32_t res_handle)
 {
     struct pv_virgl_resource *resource = pv_virgl_find_resource(res_handle);
     if (resource) {
+        report_small_window(resource);
         pv_virgl_remove_resource(resource);
     }
 }

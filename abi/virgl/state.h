@@ -40,6 +40,7 @@ struct pv_virgl_resource {
     struct pv_virgl_image *image;
 
     bool mapped;   // by virgl_renderer_resource_map()
+    bool unseen;   // the guest wants to map it, and nobody has asked for the memory
     int dmabuf_fd; // lent by get_info, -1 until asked for
 
     struct pv_virgl_resource *next; // pv_virgl_state.orphans
@@ -58,6 +59,7 @@ struct pv_virgl_state {
     struct pv_virgl_table resources;
     // Resources that went while mapped: the VMM may still look at the memory. Newest first.
     struct pv_virgl_resource *orphans;
+    bool window_reported; // as being too small
 
     // Fences that have retired and wait for a poll. Guarded by fence_lock.
     struct pv_virgl_fence *first_ready, **ready_end;

@@ -2,6 +2,7 @@
 #include "vmm.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -358,6 +359,43 @@ static void hundred_contexts_leave_nothing_behind(void **state)
     vmm_close(&vmm);
 }
 
+static void keep_last(enum virgl_log_level_flags level, const char *message, void *user)
+{
+    if (level >= VIRGL_LOG_LEVEL_WARNING) {
+        snprintf(user, 256, "%s", message);
+    }
+}
+
+// The guest's kernel finds no room in the window: the host sees a blob come and go.
+static void a_window_that_is_too_small_is_told(void **state)
+{
+    (void)state;
+    char last[256] = "";
+    virgl_set_log_callback(keep_last, last, NULL);
+    struct vmm vmm;
+    vmm_open(&vmm, QEMU_10_FLAGS, 3);
+    assert_int_equal(vmm_create_context(1), 0);
+    void *map;
+    uint64_t size;
+    assert_int_equal(vmm_create_blob(1, 5, 0, 135168), 0);
+    assert_int_equal(virgl_renderer_resource_map(5, &map, &size), 0);
+    assert_int_equal(virgl_renderer_resource_unmap(5), 0);
+    virgl_renderer_resource_unref(5);
+    assert_string_equal(last, "");
+
+    assert_int_equal(vmm_create_blob(1, 6, 0, 135168), 0);
+    virgl_renderer_resource_unref(6);
+    assert_non_null(strstr(last, "132 KiB"));
+    assert_non_null(strstr(last, "hostmem"));
+
+    last[0] = '\0'; // once is enough
+    assert_int_equal(vmm_create_blob(1, 7, 0, 135168), 0);
+    virgl_renderer_resource_unref(7);
+    assert_string_equal(last, "");
+    virgl_set_log_callback(NULL, NULL, NULL);
+    vmm_close(&vmm);
+}
+
 static void a_number_can_be_mapped_again_after_unref(void **state)
 {
     (void)state;
@@ -395,6 +433,7 @@ int main(void)
         VMM_CASE(resources_carry_the_callers_pointer),
         VMM_CASE(questions_are_answered),
         VMM_CASE(a_number_can_be_mapped_again_after_unref),
+        VMM_CASE(a_window_that_is_too_small_is_told),
         VMM_CASE(hundred_contexts_leave_nothing_behind),
     };
     return cmocka_run_group_tests_name("blob", tests, NULL, NULL);
