@@ -646,18 +646,28 @@ void case_graphics_input_attachment(struct e2e *t)
                                          .renderArea = {.extent = {SIZE, SIZE}},
                                          .clearValueCount = 2,
                                          .pClearValues = clear};
-    VkCommandBuffer commands = e2e_begin(t);
-    vkCmdBeginRenderPass(commands, &begin, inline_);
-    vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, draw);
-    vkCmdDraw(commands, 3, 1, 0, 0);
-    vkCmdNextSubpass(commands, inline_);
-    vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, invert);
-    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, set.layout, 0, 1, &set.set,
-                            0, NULL);
-    vkCmdDraw(commands, 3, 1, 0, 0);
-    vkCmdEndRenderPass(commands);
-    e2e_run(t, commands);
-    const struct e2e_buffer picture = e2e_target_read(t, &target, "inverted");
-    check_pixel(&picture, &target, 0, 0, 0);
-    CHECK(e2e_pixel(&picture, &target, 32, 6) >> 16 < 0xff30, "top corner");
+    const VkSubpassBeginInfo contents = {.sType = VK_STRUCTURE_TYPE_SUBPASS_BEGIN_INFO,
+                                         .contents = inline_};
+    const VkSubpassEndInfo end = {.sType = VK_STRUCTURE_TYPE_SUBPASS_END_INFO};
+    // The second time with the commands of Vulkan 1.2.
+    for (uint32_t i = 0; i < (t->api_version >= VK_API_VERSION_1_2 ? 2 : 1); i++) {
+        VkCommandBuffer commands = e2e_begin(t);
+        vkCmdBeginRenderPass(commands, &begin, inline_);
+        vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, draw);
+        vkCmdDraw(commands, 3, 1, 0, 0);
+        if (i == 0) {
+            vkCmdNextSubpass(commands, inline_);
+        } else {
+            vkCmdNextSubpass2(commands, &contents, &end);
+        }
+        vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, invert);
+        vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, set.layout, 0, 1,
+                                &set.set, 0, NULL);
+        vkCmdDraw(commands, 3, 1, 0, 0);
+        vkCmdEndRenderPass(commands);
+        e2e_run(t, commands);
+        const struct e2e_buffer picture = e2e_target_read(t, &target, "inverted");
+        check_pixel(&picture, &target, 0, 0, 0);
+        CHECK(e2e_pixel(&picture, &target, 32, 6) >> 16 < 0xff30, "top corner");
+    }
 }

@@ -40,6 +40,7 @@
 #include "e2e_triangle_vert.h"
 #include "e2e_views_vert.h"
 #include "e2e_wide_comp.h"
+#include "e2e_ycbcr_comp.h"
 
 #define ONE(name) const struct e2e_code e2e_shader_##name = {name, sizeof(name)};
 E2E_SHADERS(ONE)

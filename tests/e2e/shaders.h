@@ -47,7 +47,8 @@
     ONE(textured_frag) \
     ONE(triangle_vert) \
     ONE(views_vert) \
-    ONE(wide_comp)
+    ONE(wide_comp) \
+    ONE(ycbcr_comp)
 // clang-format on
 
 #define ONE(name) extern const struct e2e_code e2e_shader_##name;
