@@ -14,6 +14,8 @@
     ONE(array_comp) \
     ONE(attributes_vert) \
     ONE(captured_vert) \
+    ONE(cells_mesh) \
+    ONE(cells_task) \
     ONE(clipped_vert) \
     ONE(colour_frag) \
     ONE(constant_comp) \
@@ -27,6 +29,7 @@
     ONE(patch_tesc) \
     ONE(patch_tese) \
     ONE(placed_vert) \
+    ONE(plain_mesh) \
     ONE(push_comp) \
     ONE(quad_vert) \
     ONE(reduce_comp) \
