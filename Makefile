@@ -3,12 +3,13 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: demo demo-vm test test-scale build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: demo demo-vm test test-vm test-scale build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
 	@echo 'make demo-vm       the same in a virtual machine: QEMU with our libvirglrenderer'
 	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
+	@echo 'make test-vm       virtual machines: QEMU 10 and 11, guests with Mesa 25.0 and 26.2'
 	@echo 'make test-headers  look for newer Vulkan headers, build and test with them'
 	@echo 'make test-scale    many clients, threads, objects and much memory, at full size'
 	@echo 'make build         only build, into $(BUILD)/'
@@ -32,6 +33,11 @@ demo-vm:
 test:
 	@scripts/setup.sh test
 	@$(PYTHON) scripts/test.py
+
+test-vm:
+	@scripts/setup.sh roots
+	@scripts/build.sh $(BUILD)
+	@$(PYTHON) scripts/test-vm.py --build-dir $(BUILD)
 
 test-headers:
 	@scripts/setup.sh test

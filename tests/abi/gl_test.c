@@ -104,11 +104,6 @@ static int make_current(void *cookie, int scanout, virgl_renderer_gl_context con
 #define WIDTH  33
 #define HEIGHT 17
 
-struct virgl_box {
-    uint32_t x, y, z;
-    uint32_t w, h, d;
-};
-
 static uint8_t pixels[HEIGHT][WIDTH][4];
 static struct iovec iov = {pixels, sizeof(pixels)};
 

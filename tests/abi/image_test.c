@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-struct virgl_box {
-    uint32_t x, y, z;
-    uint32_t w, h, d;
-};
-
 static int create(uint32_t resource, uint32_t format, uint32_t width, uint32_t height)
 {
     struct virgl_renderer_resource_create_args args = {

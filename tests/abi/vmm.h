@@ -25,6 +25,12 @@
 
 #define VENUS 4 // capset
 
+// The interface leaves its definition to who uses it.
+struct virgl_box {
+    uint32_t x, y, z;
+    uint32_t w, h, d;
+};
+
 struct vmm_fence {
     uint32_t ctx_id; // 0: by write_fence
     uint32_t ring_idx;

@@ -12,6 +12,7 @@
 #define REPLIES    2      // another
 #define RING_SIZE  135168 // 131268 in whole pages
 #define REPLY_SIZE 1048576
+#define COHERENT   2 // a memory type of the mock that the guest can map
 
 // vkCreateRingMESA of the primary ring in resource 1: name 7f0011223340, head at 0, tail at 64,
 // status at 128, buffer at 192, extra at 131264.
@@ -238,6 +239,112 @@ static void rutabaga(void **state)
     vmm_close(&vmm);
 }
 
+// The same from a thread that is not the one that started the program, as libkrun's and crosvm's
+// device threads are.
+static void *rutabaga_thread(void *state)
+{
+    rutabaga(state);
+    return NULL;
+}
+
+static void rutabaga_in_a_device_thread(void **state)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, rutabaga_thread, state), 0);
+    pthread_join(thread, NULL);
+}
+
+// crosvm: memory of a VkDeviceMemory is exported at its creation and mapped over the guest's
+// window; another component's buffer is imported before a context attaches it.
+static void crosvm_shares_by_descriptor(void **state)
+{
+    (void)state;
+    struct vmm vmm;
+    vmm_open(&vmm,
+             VIRGL_RENDERER_VENUS | VIRGL_RENDERER_NO_VIRGL | VIRGL_RENDERER_USE_EXTERNAL_BLOB |
+                 ASYNC_FLAGS,
+             3);
+    vmm_open_device(&vmm, CTX);
+    const size_t size = 65536;
+    uint8_t *window = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(window, MAP_FAILED);
+    write_allocate_memory(&vmm.guest, 100, size, COHERENT, 0, false);
+    assert_int_equal(vmm_submit(&vmm, CTX), 0);
+    assert_int_equal(vmm_create_blob(CTX, 20, 100, size), 0);
+    uint32_t fd_type;
+    int fd;
+    assert_int_equal(virgl_renderer_resource_export_blob(20, &fd_type, &fd), 0);
+    assert_int_equal(fd_type, VIRGL_RENDERER_BLOB_FD_TYPE_SHM);
+    assert_ptr_not_equal(mmap(window, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+                         MAP_FAILED);
+    close(fd);
+    window[size - 1] = 7;
+
+    const int theirs = memfd_create("theirs", MFD_CLOEXEC);
+    assert_true(theirs >= 0);
+    assert_int_equal(ftruncate(theirs, (off_t)size), 0);
+    assert_int_equal(
+        virgl_renderer_resource_import_blob(&(struct virgl_renderer_resource_import_blob_args){
+            .res_handle = 21,
+            .blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
+            .fd_type = VIRGL_RENDERER_BLOB_FD_TYPE_SHM,
+            .fd = theirs,
+            .size = size,
+        }),
+        0);
+    virgl_renderer_ctx_attach_resource(CTX, 21);
+    virgl_renderer_ctx_attach_resource(CTX, 21);
+
+    // The context goes first: what the VMM has mapped stays.
+    virgl_renderer_context_destroy(CTX);
+    assert_int_equal(window[size - 1], 7);
+    virgl_renderer_resource_unref(20);
+    virgl_renderer_resource_unref(21);
+    window[size - 1] = 8;
+    munmap(window, 1 << 20);
+    vmm_close(&vmm);
+}
+
+// rutabaga's displays: without OpenGL the VMM reads the image back into memory of its own.
+static void rutabaga_reads_displays_back(void **state)
+{
+    (void)state;
+    struct vmm vmm;
+    vmm_open(&vmm, VIRGL_RENDERER_VENUS | VIRGL_RENDERER_NO_VIRGL | ASYNC_FLAGS, 3);
+    enum { WIDTH = 64, HEIGHT = 16, STRIDE = WIDTH * 4 };
+    struct virgl_renderer_resource_create_args args = {
+        .handle = 9,
+        .target = 2, // a texture of two dimensions
+        .format = 2, // B8G8R8X8
+        .bind = 2,
+        .width = WIDTH,
+        .height = HEIGHT,
+        .depth = 1,
+        .array_size = 1,
+    };
+    assert_int_equal(virgl_renderer_resource_create(&args, NULL, 0), 0);
+    static uint8_t guest[HEIGHT * STRIDE], ours[HEIGHT * STRIDE];
+    for (size_t i = 0; i < sizeof(guest); i++) {
+        guest[i] = (uint8_t)(i * 7);
+    }
+    // The guest's pages, in pieces.
+    struct iovec pages[2] = {{guest, 1000}, {guest + 1000, sizeof(guest) - 1000}};
+    assert_int_equal(virgl_renderer_resource_attach_iov(9, pages, 2), 0);
+    struct virgl_box box = {.w = WIDTH, .h = HEIGHT, .d = 1};
+    assert_int_equal(virgl_renderer_transfer_write_iov(9, 0, 0, STRIDE, 0, &box, 0, NULL, 0), 0);
+    struct iovec target = {ours, sizeof(ours)};
+    assert_int_equal(virgl_renderer_transfer_read_iov(9, 0, 0, STRIDE, 0, &box, 0, &target, 1), 0);
+    assert_memory_equal(ours, guest, sizeof(ours));
+    int fd = 5;
+    assert_int_equal(virgl_renderer_get_fd_for_texture(0, &fd), -1);
+    struct iovec *iov;
+    int count;
+    virgl_renderer_resource_detach_iov(9, &iov, &count);
+    assert_ptr_equal(iov, pages);
+    virgl_renderer_resource_unref(9);
+    vmm_close(&vmm);
+}
+
 // libkrun on Linux: shared memory as rutabaga; what has no such descriptor goes through map2.
 static void libkrun_with_map2(void **state)
 {
@@ -289,6 +396,10 @@ static void krunkit(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, map_by_pointer, addresses), 0);
     pthread_join(thread, NULL);
+    // hv_vm_map takes whole pages: the rest of the last one is there, and nobody else's.
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    assert_int_equal(addresses[0] % page, 0);
+    assert_int_equal(addresses[1] % page, 0);
     assert_int_equal(submit_create_ring(), 0);
     use_ring((uint8_t *)(uintptr_t)addresses[0], (uint8_t *)(uintptr_t)addresses[1]);
     assert_int_equal(virgl_renderer_context_create_fence(CTX, 1, 0, 1), 0);
@@ -322,8 +433,15 @@ static void a_killed_guest_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        VMM_CASE(qemu_10),           VMM_CASE(qemu_11), VMM_CASE(rutabaga),
-        VMM_CASE(libkrun_with_map2), VMM_CASE(krunkit), VMM_CASE(a_killed_guest_process),
+        VMM_CASE(qemu_10),
+        VMM_CASE(qemu_11),
+        VMM_CASE(rutabaga),
+        VMM_CASE(rutabaga_in_a_device_thread),
+        VMM_CASE(rutabaga_reads_displays_back),
+        VMM_CASE(crosvm_shares_by_descriptor),
+        VMM_CASE(libkrun_with_map2),
+        VMM_CASE(krunkit),
+        VMM_CASE(a_killed_guest_process),
     };
     return cmocka_run_group_tests_name("vmm", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@ Left may include right, never back; the folders of one rank do not know each oth
     renderer -> handlers -> context -> { ring, blob, fence, trace } -> protocol
         -> { object, vk } -> wire -> base
 
-abi/, server/ and tools/ stand outside and see only include/pv: proof that the API is enough.
+abi/, server/, tools/ and examples/ stand outside and see only include/pv: proof that the API is enough.
 """
 
 import os
@@ -30,13 +30,14 @@ RANK = {
 # The public headers are the contract of the top; below it only their plain types are used.
 PUBLIC_FOR = {'base': {'log.h'}, 'wire': set(), 'object': set(), 'protocol': {'log.h'}}
 
-OUTSIDE = ('abi', 'server', 'tools')
-EXTRA = {('tools', 'server/serve.h')}
+OUTSIDE = ('abi', 'server', 'tools', 'examples')
+# What the server speaks is a public protocol.
+EXTRA = {('tools', 'server/serve.h'), ('tools', 'server/protocol.h')}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 PLATFORM = re.compile(r'^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[^\n]*\b'
                       r'(__APPLE__|__MACH__|__linux__|__linux)\b', re.MULTILINE)
-PLATFORM_FILES = re.compile(r'^(src/base|server|abi/virgl)/os_\w+\.[ch]$')
+PLATFORM_FILES = re.compile(r'^(src/base|server|tools|abi/virgl)/os_\w+\.[ch]$')
 
 
 def includes(text):

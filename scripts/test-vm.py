@@ -1,0 +1,422 @@
+"""Tests the renderer in virtual machines: what `make test-vm` does.
+
+    scripts/test-vm.py [--build-dir DIR] [--suite SUITE]... [--case PATTERN]... [--keep-going]
+
+Every release's machine boots once, and once more after the reset and after the panic: Debian 13
+(QEMU 10, a guest with Mesa 25.0) and Debian unstable (QEMU 11, Mesa 26.2). A last, short boot each
+is for hosts on which something is wrong. Prints TAP, and "N passed, N failed, N skipped" as the
+last line. Logs and pictures go to out/vm. Exit status: 0, 1 when something failed, 77 when there
+can be no machine here; 2 for wrong use.
+
+PV_VM_ACCEL=tcg or kvm decides how the processor is run; else kvm if a guest boots with it.
+"""
+
+import argparse
+import fnmatch
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+import vm
+
+SUITES = ['trixie', 'sid']
+FRAMES = 3
+GUEST = '/mnt/build/tests/vm/pv-vm-guest'
+DEMO = '/mnt/build/demo/pv-demo'
+CARD = '/dev/dri/card0'
+NODE = '/dev/dri/renderD128'
+
+# A screen without acceleration: windows are drawn by copying, as the renderer's `run` has it too.
+XORG = r'''
+cat >/tmp/xorg.conf <<END
+Section "Device"
+    Identifier "gpu"
+    Driver "modesetting"
+    Option "kmsdev" "/dev/dri/card0"
+    Option "AccelMethod" "none"
+EndSection
+Section "ServerFlags"
+    Option "AutoAddGPU" "false"
+    Option "BlankTime" "0"
+EndSection
+END
+mkfifo /tmp/ready
+Xorg -displayfd 5 -ac -noreset -nolisten tcp -novtswitch -sharevts -config /tmp/xorg.conf \
+    -logfile /mnt/files/xorg.log 5>/tmp/ready >/dev/null 2>&1 &
+read -r display </tmp/ready || { cat /mnt/files/xorg.log; exit 1; }
+'''
+WINDOWED = 'DISPLAY=:0 MESA_VK_WSI_DEBUG=sw'
+
+
+def expect(condition, text):
+    if not condition:
+        raise vm.Failed(text)
+
+
+class Picture:
+    """A binary PPM."""
+
+    def __init__(self, path):
+        with open(path, 'rb') as file:
+            kind, size, depth, self.rgb = file.read().split(b'\n', 3)
+        expect(kind == b'P6' and depth == b'255', f'{path} is no picture')
+        self.width, self.height = (int(number) for number in size.split())
+
+    def pixel(self, x, y):
+        at = (y * self.width + x) * 3
+        return tuple(self.rgb[at:at + 3])
+
+    def colours(self):
+        return len({self.rgb[at:at + 3] for at in range(0, len(self.rgb), 3)})
+
+    def box(self, colour):
+        """The smallest rectangle (left, top, right, bottom) around what has another colour."""
+        row = bytes(colour) * self.width
+        rows = [self.rgb[y * len(row):(y + 1) * len(row)] for y in range(self.height)]
+        used = [y for y in range(self.height) if rows[y] != row]
+        expect(used, f'the screen is all {colour}')
+        middle = rows[(used[0] + used[-1]) // 2]
+        columns = [x for x in range(self.width) if tuple(middle[x * 3:x * 3 + 3]) != colour]
+        return columns[0], used[0], columns[-1] + 1, used[-1] + 1
+
+    def write_png(self, path):
+        def chunk(kind, data):
+            body = kind + data
+            return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
+        lines = b''.join(b'\0' + self.rgb[y * self.width * 3:(y + 1) * self.width * 3]
+                         for y in range(self.height))
+        with open(path, 'wb') as file:
+            file.write(b'\x89PNG\r\n\x1a\n' +
+                       chunk(b'IHDR', struct.pack('>IIBBBBB', self.width, self.height, 8, 2, 0, 0, 0)) +
+                       chunk(b'IDAT', zlib.compress(lines, 1)) + chunk(b'IEND', b''))
+
+
+class Run:
+    """The cases of one release's machine, in the order in which they stand here."""
+
+    def __init__(self, root, machine, build):
+        self.root = root
+        self.machine = machine
+        self.build = build
+        self.out = os.path.join(vm.ROOT, 'out', 'vm', root.suite)
+        self.marks = 0 # length of QEMU's log at the last look
+
+    # -- parts --
+
+    def draw(self, name, more=''):
+        """Starts the demo in the background of a guest's command line."""
+        return f'{DEMO} --frames {FRAMES} --output /mnt/files/{name}.png {more}'
+
+    def compare(self, name):
+        """A picture of the guest with the one that the host's driver made."""
+        native = os.path.join(self.out, 'native.png')
+        if not os.path.exists(native):
+            self.root.run([self.build + '/demo/pv-demo', '--frames', str(FRAMES), '--output', native],
+                          [self.build], VK_DRIVER_FILES=vm.HOST_DRIVER)
+        picture = os.path.join(self.out, name + '.png')
+        shutil.copy(f'{self.machine.files}/{name}.png', picture)
+        result = subprocess.run([self.build + '/demo/pv-compare', native, picture],
+                                stdout=subprocess.PIPE, text=True, check=False)
+        expect(result.returncode == 0, f'{name}: {result.stdout}')
+
+    def screenshot(self, name):
+        self.machine.run(f'{GUEST} screenshot {CARD} /mnt/files/{name}.ppm')
+        picture = Picture(f'{self.machine.files}/{name}.ppm')
+        picture.write_png(os.path.join(self.out, name + '.png'))
+        return picture
+
+    def news(self):
+        """What QEMU has logged since the last call."""
+        log = self.machine.log()
+        new, self.marks = log[self.marks:], len(log)
+        return [line for line in new.splitlines() if line.strip()]
+
+    def draws_again(self, name):
+        self.machine.run(self.draw(name))
+        self.compare(name)
+
+    # -- cases --
+
+    def case_sees_the_device(self):
+        """vulkaninfo sees the host's device through Venus."""
+        output = self.machine.run('vulkaninfo')
+        expect('Virtio-GPU Venus (' in output, output[:2000])
+        expect('VK_KHR_swapchain' in output, 'there is no swapchain')
+        # At the start there is nothing to complain about.
+        expect(not self.news(), '\n'.join(['QEMU said:', self.machine.log()]))
+
+    def case_demo_equals_native(self):
+        """The demo draws what it draws on the host."""
+        self.draws_again('guest')
+
+    def case_two_processes_at_once(self):
+        """Two programs draw at the same time, both the same as on the host."""
+        self.machine.run(f'{self.draw("one")} & one=$!; {self.draw("two")}; two=$?; '
+                         'wait $one && exit $two')
+        self.compare('one')
+        self.compare('two')
+
+    def case_killed_process(self):
+        """A program is killed in the middle of a frame; the next one draws as if nothing was."""
+        self.machine.run(f'{DEMO} --frames 100000 --output /dev/null & sleep 4; kill -0 $! && '
+                         'kill -KILL $!; wait; true')
+        self.draws_again('after_kill')
+
+    def case_allocates_200_times(self):
+        """200 times: allocate, map, write, unmap, free a mebibyte."""
+        print('#', self.machine.run(f'{GUEST} cycles 200 1048576').strip())
+
+    def case_uploads_512_mib(self):
+        """512 MiB are written by the guest, copied by the device, and checked."""
+        print('#', self.machine.run(f'{GUEST} upload 512', 300).strip())
+
+    def case_windowed_cube(self):
+        """vkcube turns in a window of a guest's X server."""
+        with open(self.machine.files + '/xorg.sh', 'w', encoding='ascii') as file:
+            file.write(XORG)
+        self.machine.run('. ./xorg.sh')
+        self.machine.run(f'{WINDOWED} vkcube --c 5')
+        self.machine.run(f'{WINDOWED} setsid vkcube >cube.log 2>&1 & sleep 3')
+        first = self.screenshot('cube_1')
+        left, top, right, bottom = first.box((0, 0, 0))
+        expect((right - left, bottom - top) == (500, 500), f'the window has {first.box((0, 0, 0))}')
+        expect(first.pixel(left + 2, top + 2) == (51, 51, 51), "this is not vkcube's background")
+        expect(first.colours() > 200, f'a cube with {first.colours()} colours')
+        self.machine.run('sleep 1')
+        expect(self.screenshot('cube_2').rgb != first.rgb, 'the cube does not turn')
+        self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
+                         'while pidof Xorg >/dev/null; do sleep 0.1; done')
+
+    def case_blank_display(self):
+        """The display is blanked and lit again while a program draws."""
+        blank, state = '/sys/class/graphics/fb0/blank', '/sys/class/drm/card*-*/dpms'
+        output = self.machine.run(
+            f'{self.draw("beside_blank")} >/dev/null & sleep 1; echo 4 >{blank}; cat {state}; '
+            f'sleep 1; echo 0 >{blank}; cat {state}; wait $!')
+        expect(output.split() == ['Off', 'On'], f'the display was {output.split()}')
+        self.compare('beside_blank')
+        self.machine.run('echo hello >/dev/tty1')
+        expect(self.screenshot('console').colours() > 1, 'the console does not come back')
+
+    def case_junk(self):
+        """Junk from the guest's root user ends its own context, with one line, and nothing else."""
+        count = 16
+        self.news()
+        self.machine.run(f'{self.draw("beside_junk")} & demo=$!; {GUEST} junk {NODE} {count}; '
+                         'junk=$?; wait $demo && exit $junk')
+        self.compare('beside_junk')
+        lines = self.news()
+        expect(len(lines) == count and all('failed: ' in line for line in lines),
+               '\n'.join([f'{count} contexts made {len(lines)} lines:', *lines]))
+
+    def case_nothing_leaks(self):
+        """100 contexts one after another leave QEMU with what it had before."""
+        self.machine.run(f'{GUEST} contexts 10') # the host driver's own caches
+        before = self.machine.usage()
+        self.machine.run(f'{GUEST} contexts 100', 300)
+        # QEMU frees some things later, in its own time.
+        deadline = time.monotonic() + 20
+        while True:
+            after = self.machine.usage()
+            equal = after[:3] == before[:3] and after.memory_kib < before.memory_kib + 4096
+            if equal or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        print(f'# {sum(after.descriptors.values())} descriptors, {sum(after.threads.values())} '
+              f'threads, {before.memory_kib} KiB before, {after.memory_kib} KiB after')
+        expect(equal, f'before: {before}\nafter: {after}')
+
+    def again_after(self, what):
+        """Vulkan after the guest's kernel has started anew.
+
+        QEMU 10 still holds regions named after resources of the former kernel; new ones with these
+        numbers cannot be mapped, and each costs one program its Vulkan (docs/abi.md).
+        """
+        uptime = self.machine.wait_ready()
+        tries, output = 0, ''
+        while 'Virtio-GPU Venus (' not in output and tries < 20:
+            tries += 1
+            _, output = self.machine.try_run('vulkaninfo --summary')
+        print(f'# booted in {uptime} s; Vulkan came back at try {tries}')
+        expect('Virtio-GPU Venus (' in output, f'no Vulkan after {what}: {output[-1000:]}')
+        if not self.old_mappings():
+            expect(tries == 1, f'Vulkan came back at try {tries} only')
+        for _ in range(20 if self.old_mappings() else 1):
+            status, output = self.machine.try_run(self.draw('after_' + what))
+            if status == 0:
+                break
+        expect(status == 0, output[-1000:])
+        self.compare('after_' + what)
+
+    def old_mappings(self):
+        return self.root.version('qemu-system-x86_64').startswith('10.')
+
+    def case_reset(self):
+        """The machine is reset while a program draws, boots, and draws again."""
+        self.machine.run(f'setsid {DEMO} --frames 100000 --output /dev/null >/dev/null 2>&1 & sleep 4')
+        self.machine.qmp('system_reset')
+        self.again_after('reset')
+
+    def case_panic(self):
+        """The guest's kernel panics while a program draws, boots, and draws again."""
+        self.machine.run(f'setsid {DEMO} --frames 100000 --output /dev/null >/dev/null 2>&1 & sleep 4')
+        self.machine.send('echo c >/proc/sysrq-trigger')
+        self.again_after('panic')
+
+    def case_powers_off(self):
+        """QEMU ends without a complaint when the guest powers off."""
+        status = self.machine.power_off()
+        expect(status == 0, f'QEMU ended with {status}: {self.machine.log()[-2000:]}')
+
+
+def boot_with(root, build, accel, complaint, **options):
+    """A machine with a fault: it boots, it has a display, it says why there is no Vulkan."""
+    with vm.Machine(root, build, accel=accel, **options) as machine:
+        run = Run(root, machine, build)
+        machine.run('echo hello >/dev/tty1')
+        expect(run.screenshot('fault').colours() > 1, 'the console is not on the display')
+        status, output = machine.try_run('vulkaninfo --summary')
+        expect('Virtio-GPU Venus (' not in output, f'there is Vulkan (status {status})')
+        lines = [line for line in run.news() if complaint in line]
+        expect(len(lines) == 1, f'expected one line with "{complaint}":\n{machine.log()}')
+        ours = [line for line in machine.log().splitlines() if 'pv-venus' in line]
+        expect(len(ours) == 1, f'many words:\n{machine.log()}')
+        print('#', lines[0])
+        expect(machine.power_off() == 0, 'QEMU did not end well')
+
+
+def fault_no_driver(root, build, accel):
+    """A host without a Vulkan driver: one line, and a guest with its display."""
+    boot_with(root, build, accel, 'Vulkan driver', vulkan='/nowhere.json')
+
+
+def fault_wrong_library(root, build, accel):
+    """A Vulkan library that is none: one line, and a guest with its display."""
+    boot_with(root, build, accel, 'libpng16.so.16',
+              environment={'PV_VULKAN_LIBRARY': f'{vm.LIBRARIES}/libpng16.so.16'})
+
+
+def fault_small_hostmem(root, build, accel):
+    """Too small a window for host memory: one line, and a guest with its display."""
+    boot_with(root, build, accel, 'hostmem', hostmem='64K')
+
+
+def dmabuf(root, build, accel):
+    """The renderer itself, in a guest whose kernel has udmabuf: lavapipe's memory as dma-bufs."""
+    cases = ['memory_*', 'buffer_copy*', 'image_linear', 'sync_semaphore_chain', 'sync_submit2',
+             'info_memory', 'info_extensions', 'graphics_triangle']
+    wanted = ' '.join(f"--case '{case}'" for case in cases)
+    with vm.Machine(root, build, accel=accel, device='virtio-gpu-pci', memory='4G') as machine:
+        machine.run('modprobe vgem; [ -e /dev/udmabuf ]')
+        host = f'VK_DRIVER_FILES={vm.HOST_DRIVER}'
+        info = machine.run(f'{host} /mnt/build/tools/pv-venus info --memory dmabuf')
+        expect('dma-buf' in info, info)
+        for mechanism in ('dmabuf', 'all'):
+            option = f'--pv-venus-option=--memory={mechanism}' if mechanism != 'all' else ''
+            output = machine.run(
+                f'{host} python3 /mnt/source/tests/e2e/run.py --build-dir /mnt/build --jobs 2 '
+                f'--client-timeout 300 {option} {wanted}', 600)
+            print(f'# {mechanism}: {output.strip().splitlines()[-1]}')
+
+
+FAULTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem]
+
+
+class Report:
+    def __init__(self, patterns):
+        self.patterns = patterns
+        self.count = {'ok': 0, 'not ok': 0, 'skip': 0}
+
+    def wanted(self, name):
+        return not self.patterns or any(fnmatch.fnmatch(name, p) for p in self.patterns)
+
+    def result(self, title, error, seconds):
+        kind = 'not ok' if error else 'ok'
+        self.count[kind] += 1
+        number = sum(self.count.values())
+        vm.say(f'{kind} {number} - {title} ({seconds:.0f} s)')
+        if error:
+            print(''.join(f'    {line}\n' for line in str(error).splitlines()), flush=True)
+
+    def skip(self, title, reason):
+        self.count['skip'] += 1
+        vm.say(f'ok {sum(self.count.values())} - {title} # SKIP {reason}')
+
+    def run(self, title, function, *arguments):
+        """Whether it passed."""
+        start = time.monotonic()
+        error = None
+        try:
+            function(*arguments)
+        except (vm.Failed, OSError) as caught:
+            error = caught
+        self.result(title, error, time.monotonic() - start)
+        return error is None
+
+
+def test_machine(root, build, accel, report):
+    cases = [(name[5:], getattr(Run, name)) for name in vars(Run) if name.startswith('case_')]
+    cases = [(name, case) for name, case in cases if report.wanted(name)]
+    if not cases:
+        return
+    qemu, mesa = root.version('qemu-system-x86_64'), root.mesa()
+    prefix = f'QEMU {qemu}, Mesa {mesa}: '
+    start = time.monotonic()
+    try:
+        with vm.Machine(root, build, accel=accel) as machine:
+            vm.say(f'# {prefix}{accel}, up after {time.monotonic() - start:.0f} s')
+            run = Run(root, machine, build)
+            for _, case in cases:
+                if not report.run(prefix + case.__doc__, case, run) and machine.hangs:
+                    machine.qmp('system_reset')
+                    machine.wait_ready()
+    except vm.Failed as error:
+        report.result(prefix + 'the machine', error, time.monotonic() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--build-dir', default='build')
+    parser.add_argument('--suite', action='append', help='trixie, sid; default: both')
+    parser.add_argument('--case', action='append', help='names of cases, as patterns')
+    parser.add_argument('--list', action='store_true', help='print the names of the cases')
+    options = parser.parse_args()
+    vm.become_root()
+    if options.list:
+        print('\n'.join([name[5:] for name in vars(Run) if name.startswith('case_')] +
+                        [fault.__name__ for fault in FAULTS]))
+        return 0
+
+    build = os.path.abspath(options.build_dir)
+    report = Report(options.case)
+    start = time.monotonic()
+    try:
+        for suite in options.suite or SUITES:
+            root = vm.Root.fetch(suite)
+            accel = vm.choose_accel(root)
+            os.makedirs(os.path.join(vm.ROOT, 'out', 'vm', suite), exist_ok=True)
+            native = os.path.join(vm.ROOT, 'out', 'vm', suite, 'native.png')
+            if os.path.exists(native):
+                os.remove(native)
+            test_machine(root, build, accel, report)
+        for fault in FAULTS:
+            if report.wanted(fault.__name__):
+                report.run(f'QEMU {root.version("qemu-system-x86_64")}: {fault.__doc__}', fault,
+                           root, build, accel)
+    except vm.Unavailable as error:
+        report.skip('virtual machines', error)
+    print(f'1..{sum(report.count.values())}')
+    print(f'# {time.monotonic() - start:.0f} s')
+    print(f'{report.count["ok"]} passed, {report.count["not ok"]} failed, '
+          f'{report.count["skip"]} skipped')
+    if report.count['not ok']:
+        return 1
+    return 0 if report.count['ok'] else vm.SKIP
+
+
+if __name__ == '__main__':
+    sys.exit(main())
