@@ -47,17 +47,17 @@ fi
 mount -t devtmpfs dev /dev
 for module in /modules/*; do insmod "$module"; done
 share() { mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$3" "$1" "$2"; }
-share root /root ro,cache=loose
-mount -t proc proc /root/proc
-mount -t sysfs sys /root/sys
-mount -t devtmpfs dev /root/dev
-for folder in tmp run mnt var/log var/lib/xkb; do mount -t tmpfs tmp /root/$folder; done
-mkdir /root/mnt/build /root/mnt/files /root/mnt/source /root/dev/shm
-chmod 1777 /root/tmp
-share build /root/mnt/build ro,cache=loose
-share source /root/mnt/source ro,cache=loose
-share files /root/mnt/files rw,cache=none
-exec chroot /root /bin/sh /mnt/files/guest.sh
+share root /system ro,cache=loose
+mount -t proc proc /system/proc
+mount -t sysfs sys /system/sys
+mount -t devtmpfs dev /system/dev
+for folder in tmp run mnt var/log var/lib/xkb; do mount -t tmpfs tmp /system/$folder; done
+mkdir /system/mnt/build /system/mnt/files /system/mnt/source /system/dev/shm
+chmod 1777 /system/tmp
+share build /system/mnt/build ro,cache=loose
+share source /system/mnt/source ro,cache=loose
+share files /system/mnt/files rw,cache=none
+exec chroot /system /bin/sh /mnt/files/guest.sh
 '''
 
 # The guest's end of Machine.run(): "NUMBER COMMAND" comes, "done NUMBER STATUS" goes.
@@ -146,7 +146,7 @@ class Root:
     def make_initrd(self, path):
         """busybox, the modules that lead to the root, and INIT."""
         with tempfile.TemporaryDirectory(prefix='pv-vm-') as folder:
-            for name in ('bin', 'dev', 'modules', 'proc', 'root'):
+            for name in ('bin', 'dev', 'modules', 'proc', 'system'):
                 os.mkdir(os.path.join(folder, name))
             shutil.copy(self.path + '/usr/bin/busybox', folder + '/bin/')
             version = self.kernel.split('vmlinuz-')[1]
