@@ -131,6 +131,12 @@ void bench_row(const char *name, double value, const char *unit, uint64_t count)
 
 // -- rows --
 
+static bool is_wanted(const char *name)
+{
+    const char *only = getenv("PV_BENCH_ONLY");
+    return !only || strstr(name, only);
+}
+
 // Runs `work` until the row's time is over; returns how often.
 static uint64_t run_for(const struct bench *b, bench_work work, void *user, uint32_t limit,
                         struct spent *spent)
@@ -165,6 +171,9 @@ static uint64_t run_for(const struct bench *b, bench_work work, void *user, uint
 void bench_rate(const struct bench *b, const char *name, bench_work work, void *user,
                 uint32_t limit)
 {
+    if (!is_wanted(name)) {
+        return;
+    }
     struct spent spent;
     const uint64_t count = run_for(b, work, user, limit, &spent);
     print_row(name, (double)count * 1e9 / (double)spent.wall_ns, "/s", count, &spent);
@@ -173,6 +182,9 @@ void bench_rate(const struct bench *b, const char *name, bench_work work, void *
 void bench_bandwidth(const struct bench *b, const char *name, bench_work work, void *user,
                      uint32_t limit, uint64_t bytes)
 {
+    if (!is_wanted(name)) {
+        return;
+    }
     struct spent spent;
     const uint64_t count = run_for(b, work, user, limit, &spent);
     print_row(name, (double)(count * bytes) * 1e3 / (double)spent.wall_ns, "MB/s", count, &spent);
@@ -187,6 +199,9 @@ static int compare_samples(const void *a, const void *b)
 void bench_latency(const struct bench *b, const char *name, bench_work work, void *user,
                    uint64_t silence_ns)
 {
+    if (!is_wanted(name)) {
+        return;
+    }
     static uint64_t samples_ns[MAX_SAMPLES];
     const uint64_t row_ns = (uint64_t)(bench_seconds() * 1e9);
     for (int i = 0; i < 20; i++) { // warm up

@@ -9,6 +9,7 @@
 // Units ending in "/s" are better when larger, all others when smaller. The CPU time is that of all
 // threads, for the whole row: what this process used, and what the process $PV_BENCH_SERVER with
 // all its descendants used (0 without one). $PV_BENCH_SECONDS is how long a row should take.
+// Where $PV_BENCH_ONLY is set, rows without this text in their name are left out.
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 

@@ -42,7 +42,10 @@ struct pv_device {
     const struct pv_host_device *host;
     VkPhysicalDevice physical_device;
     struct pv_blob_device *blobs; // one reference
-    struct pv_fence_pool *fences;
+    struct pv_fence_pool *fences; // ours
+    // Handed out to the guest. A guest may have destroyed one that a submission still signals, so
+    // that nothing of ours is decided by these.
+    struct pv_fence_pool *guest_fences;
     struct pv_host_queue *queues; // all of them, fetched at creation
     struct pv_device_queue {
         uint32_t family, index;

@@ -14,7 +14,7 @@
 #define ABANDONED_LIMIT 16384
 
 // Fences kept for reuse; more are destroyed when they come back.
-#define IDLE_LIMIT 64
+#define IDLE_LIMIT 256
 
 struct fence_pile {
     VkFence *fences;

@@ -12,3 +12,14 @@ void pv_host_queue_finish(struct pv_host_queue *queue)
 {
     pthread_mutex_destroy(&queue->lock);
 }
+
+void pv_host_queue_begin(struct pv_host_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->submissions++;
+}
+
+void pv_host_queue_end(struct pv_host_queue *queue)
+{
+    pthread_mutex_unlock(&queue->lock);
+}

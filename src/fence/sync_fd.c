@@ -5,9 +5,9 @@
 
 static VkResult submit_empty(struct pv_host_queue *queue, const VkSubmitInfo *info)
 {
-    pthread_mutex_lock(&queue->lock);
+    pv_host_queue_begin(queue);
     const VkResult result = queue->vk->vkQueueSubmit(queue->handle, 1, info, VK_NULL_HANDLE);
-    pthread_mutex_unlock(&queue->lock);
+    pv_host_queue_end(queue);
     return result;
 }
 

@@ -9,14 +9,18 @@
 #include "base/os.h"
 #include "base/thread.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 // The longest time that a stopping timeline may have to wait for its waiter.
 #define WAIT_SLICE_NS (100ull * 1000 * 1000)
 
+// No number of submissions.
+#define UNCOVERED UINT64_MAX
+
 struct pending_fence {
     uint64_t fence_id;
-    VkFence fence;      // VK_NULL_HANDLE: the submission failed, nothing to wait for
+    VkFence fence;      // VK_NULL_HANDLE: nothing to wait for but the entries before this one
     VkResult submitted; // what the submission said
     struct pending_fence *next;
 };
@@ -24,6 +28,9 @@ struct pending_fence {
 struct pv_queue_timeline {
     struct pv_queue_timeline_params params;
     struct pv_thread waiter; // started by the first insert that needs it; joined by destroy
+    // The queue's submissions that a fence of ours follows. Set under queue->lock; a fence that is
+    // given up unsets it under `lock`.
+    _Atomic uint64_t covered;
 
     // After queue->lock, before the pool's lock. Never held in a callback.
     pthread_mutex_t lock;
@@ -145,6 +152,12 @@ static void waiter_main(void *user)
     pthread_mutex_unlock(&timeline->lock);
 }
 
+// Under the queue's lock: nothing is new since the last fence, so that the next is done with it.
+static bool is_covered(const struct pv_queue_timeline *timeline)
+{
+    return atomic_load(&timeline->covered) == timeline->params.queue->submissions;
+}
+
 // Under the queue's lock: puts a fence into the queue, or leaves `entry` without one.
 static void submit(struct pv_queue_timeline *timeline, struct pending_fence *entry)
 {
@@ -159,7 +172,9 @@ static void submit(struct pv_queue_timeline *timeline, struct pending_fence *ent
         // A failed submission leaves the fence as it was, a lost device may not.
         give_back(timeline, entry->fence, entry->submitted != VK_ERROR_DEVICE_LOST);
         entry->fence = VK_NULL_HANDLE;
+        return;
     }
+    atomic_store(&timeline->covered, queue->submissions);
 }
 
 // VK_NOT_READY, or how the fence ended.
@@ -201,12 +216,18 @@ bool pv_queue_timeline_insert(struct pv_queue_timeline *timeline, uint64_t fence
     if (!entry) {
         return false;
     }
-    *entry = (struct pending_fence){.fence_id = fence_id};
+    *entry = (struct pending_fence){.fence_id = fence_id, .submitted = VK_SUCCESS};
 
     // The order in the queue and the order in the list are one: both locks.
     pthread_mutex_lock(&queue->lock);
-    submit(timeline, entry);
+    const bool covered = is_covered(timeline);
+    if (!covered) {
+        submit(timeline, entry);
+    }
     pthread_mutex_lock(&timeline->lock);
+    if (covered && !is_covered(timeline)) { // that fence has just been given up
+        submit(timeline, entry);
+    }
     pthread_mutex_unlock(&queue->lock);
 
     timeline->count++;
@@ -221,6 +242,7 @@ bool pv_queue_timeline_insert(struct pv_queue_timeline *timeline, uint64_t fence
 
     if (!ensure_waiter(timeline)) {
         timeline->count--;
+        atomic_store(&timeline->covered, UNCOVERED);
         pthread_mutex_unlock(&timeline->lock);
         give_back(timeline, entry->fence, false);
         free(entry);

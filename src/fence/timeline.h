@@ -1,7 +1,8 @@
 // Fence timelines: how guest fences with a ring_idx retire.
 //
 // A queue timeline puts an empty batch with a VkFence into its queue for each guest fence, under
-// the queue's lock, so that the fence's place in the queue is fixed when insert returns. One
+// the queue's lock, so that the fence's place in the queue is fixed when insert returns. A fence
+// that follows no new work needs none: it is done when the one before it is, often at once. One
 // waiter thread per queue, started with the first fence that is not done at once, waits for them
 // in order and calls back. Every inserted fence retires exactly once and in order: on success,
 // on error, when the device is lost, and when the timeline is destroyed.

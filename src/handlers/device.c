@@ -139,6 +139,7 @@ static bool device_fetch_queues(struct pv_device *device, const VkDeviceCreateIn
 static void device_empty(struct pv_device *device)
 {
     pv_fence_pool_destroy(device->fences);
+    pv_fence_pool_destroy(device->guest_fences);
     for (uint32_t i = 0; i < device->queue_count; i++) {
         pv_host_queue_finish(&device->queues[i]);
     }
@@ -150,6 +151,7 @@ static void device_empty(struct pv_device *device)
         driver_destroy(device->driver);
     }
     device->fences = NULL;
+    device->guest_fences = NULL;
     device->queues = NULL;
     device->queue_keys = NULL;
     device->queue_count = 0;
@@ -163,7 +165,9 @@ static bool device_fill(struct pv_stream *s, struct pv_device *device,
     struct pv_device_driver *driver = device->driver;
     device->vk = &driver->vk;
     device->fences = pv_fence_pool_create(driver->handle, device->vk);
-    if (!device->fences || !device_fetch_queues(device, info, queue_total)) {
+    device->guest_fences = pv_fence_pool_create(driver->handle, device->vk);
+    if (!device->fences || !device->guest_fences ||
+        !device_fetch_queues(device, info, queue_total)) {
         return false;
     }
     device->blobs = pv_blob_device_create(&(struct pv_blob_device_params){
@@ -227,6 +231,7 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
         device_empty(&(struct pv_device){.driver = parts.driver,
                                          .blobs = parts.blobs,
                                          .fences = parts.fences,
+                                         .guest_fences = parts.guest_fences,
                                          .queues = parts.queues,
                                          .queue_keys = parts.queue_keys,
                                          .queue_count = parts.queue_count});

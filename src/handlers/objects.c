@@ -79,7 +79,7 @@ void pv_stream_created_object(struct pv_stream *stream, struct pv_object *object
     }
     const VkObjectType type = object->type;
     object->handle = handle;
-    object->flags = handle ? 0 : PV_OBJECT_POISONED;
+    object->flags |= handle ? 0 : PV_OBJECT_POISONED;
     if (!pv_object_publish(stream, object, parent) && handle) {
         const struct pv_device *device = pv_device_of(parent);
         pv_destroy_handle(device->vk, device->driver->handle, type, handle);
@@ -219,7 +219,12 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
         // Taken, because vkResetFenceResourceMESA on another ring may be exchanging it.
         const uint64_t handle = atomic_exchange(&object->handle, 0);
         const struct pv_device *device = pv_device_of(object);
-        if (handle && !atomic_load(&device->abandoned)) {
+        if (!handle || atomic_load(&device->abandoned)) {
+            break;
+        }
+        if (object->flags & PV_OBJECT_POOLED) {
+            pv_fence_pool_recycle(device->guest_fences, (VkFence)(uintptr_t)handle);
+        } else {
             pv_destroy_handle(device->vk, device->driver->handle, object->type, handle);
         }
     }

@@ -41,9 +41,9 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
         return;
     }
     count_submit(s);
-    pthread_mutex_lock(&queue->host->lock);
+    pv_host_queue_begin(queue->host);
     cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
-    pthread_mutex_unlock(&queue->host->lock);
+    pv_host_queue_end(queue->host);
     note_loss(device, cmd->ret);
 }
 
@@ -59,9 +59,9 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
         return;
     }
     count_submit(s);
-    pthread_mutex_lock(&queue->host->lock);
+    pv_host_queue_begin(queue->host);
     cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
-    pthread_mutex_unlock(&queue->host->lock);
+    pv_host_queue_end(queue->host);
     note_loss(device, cmd->ret);
 }
 
@@ -73,10 +73,10 @@ void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindS
         return;
     }
     count_submit(s);
-    pthread_mutex_lock(&queue->host->lock);
+    pv_host_queue_begin(queue->host);
     cmd->ret =
         device->vk->vkQueueBindSparse(cmd->queue, cmd->bindInfoCount, cmd->pBindInfo, cmd->fence);
-    pthread_mutex_unlock(&queue->host->lock);
+    pv_host_queue_end(queue->host);
     note_loss(device, cmd->ret);
 }
 

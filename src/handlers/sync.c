@@ -18,11 +18,23 @@ void pv_handle_vkCreateFence(struct pv_stream *s, struct pv_cmd_vkCreateFence *c
     if (emulates_sync_fd(cmd->device_obj)) {
         pv_chain_remove(&info, VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO);
     }
-    cmd->ret = pv_device_functions_of(cmd->device_obj)
-                   ->vkCreateFence(cmd->device, &info, NULL, cmd->pFence);
-    pv_stream_created(s, VK_OBJECT_TYPE_FENCE, cmd->pFence_id,
-                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pFence : 0,
-                      cmd->device_obj);
+    struct pv_object *fence =
+        pv_object_new(s, sizeof(*fence), VK_OBJECT_TYPE_FENCE, cmd->pFence_id, 0, cmd->device_obj);
+    if (!fence) {
+        return;
+    }
+    // Whatever its first state, a fence without more to it can be reset and become another.
+    const bool pooled = !info.pNext;
+    if (pooled && !info.flags) {
+        cmd->ret = pv_fence_pool_acquire(pv_device_of(cmd->device_obj)->guest_fences, cmd->pFence);
+    } else {
+        cmd->ret = pv_device_functions_of(cmd->device_obj)
+                       ->vkCreateFence(cmd->device, &info, NULL, cmd->pFence);
+    }
+    const bool made = cmd->ret == VK_SUCCESS;
+    fence->flags = made && pooled ? PV_OBJECT_POOLED : 0;
+    pv_stream_created_object(s, fence, made ? (uint64_t)(uintptr_t)*cmd->pFence : 0,
+                             cmd->device_obj);
 }
 
 void pv_handle_vkCreateSemaphore(struct pv_stream *s, struct pv_cmd_vkCreateSemaphore *cmd)
@@ -75,7 +87,7 @@ void pv_handle_vkResetFenceResourceMESA(struct pv_stream *s,
                                         struct pv_cmd_vkResetFenceResourceMESA *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
-    const VkResult result = pv_sync_fd_reset_fence(device->fences, cmd->device, device->vk,
+    const VkResult result = pv_sync_fd_reset_fence(device->guest_fences, cmd->device, device->vk,
                                                    (VkFence *)(void *)&cmd->fence_obj->handle);
     if (result == VK_ERROR_DEVICE_LOST) {
         atomic_store(&device->lost, true);

@@ -216,6 +216,8 @@ static void fences_retire_in_order_when_the_queue_is_done(void **state)
     guest_open_device(&g);
     mock_vk_hold();
     for (uint64_t id = 10; id < 13; id++) {
+        write_submit(&g, QUEUE, 0, 0, false);
+        submit_well(&g);
         assert_true(pv_context_create_fence(g.context, 1, id));
     }
     assert_int_equal(retired_fences(&g), 0);
@@ -249,6 +251,8 @@ static void failure_does_not_let_fences_overtake(void **state)
     struct guest g;
     guest_open_device(&g);
     mock_vk_hold();
+    write_submit(&g, QUEUE, 0, 0, false);
+    submit_well(&g);
     assert_true(pv_context_create_fence(g.context, 1, 10));
     begin(&g, 345000, false);
     submit_badly(&g, "there is no such command");
@@ -270,6 +274,8 @@ static void no_fence_is_lost_when_the_context_goes(void **state)
     guest_open_device(&g);
     mock_vk_hold();
     for (uint64_t id = 10; id < 13; id++) {
+        write_submit(&g, QUEUE, 0, 0, false);
+        submit_well(&g);
         assert_true(pv_context_create_fence(g.context, 1, id));
     }
     mock_vk_lose_device(); // else it would wait for the device

@@ -88,10 +88,13 @@ static void destroyed_objects_are_gone(void **state)
     (void)state;
     struct guest g;
     a_fence(&g);
-    const uint32_t fences = mock_vk_live_count(VK_OBJECT_TYPE_FENCE);
+    write_create_semaphore(&g, 101, false, false);
+    submit_well(&g);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_SEMAPHORE), 1);
+    write_destroy(&g, PV_COMMAND_vkDestroySemaphore, DEVICE, 101);
     write_destroy(&g, PV_COMMAND_vkDestroyFence, DEVICE, 100);
     submit_well(&g);
-    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_FENCE), fences - 1);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_SEMAPHORE), 0);
     begin(&g, PV_COMMAND_vkGetFenceStatus, true);
     put_u64(&g, DEVICE);
     put_u64(&g, 100);
@@ -345,6 +348,74 @@ static void a_poisoned_fence_loses_the_device(void **state)
     guest_close(&g);
 }
 
+static void fences_are_used_again(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open_device(&g);
+    const uint32_t made = mock_vk_call_count("vkCreateFence");
+    for (uint64_t id = 100; id < 110; id++) {
+        write_create_fence(&g, id, false);
+        write_submit(&g, QUEUE, 0, id, true); // signals it at once
+        submit_well(&g);
+        assert_int_equal(get_result(&g, PV_COMMAND_vkQueueSubmit), VK_SUCCESS);
+        write_destroy(&g, PV_COMMAND_vkDestroyFence, DEVICE, id);
+        submit_well(&g);
+    }
+    assert_int_equal(mock_vk_call_count("vkCreateFence"), made + 1);
+    assert_int_equal(mock_vk_call_count("vkDestroyFence"), 0);
+    // Whoever was there before, a new fence is not signalled.
+    write_create_fence(&g, 110, false);
+    begin(&g, PV_COMMAND_vkGetFenceStatus, true);
+    put_u64(&g, DEVICE);
+    put_u64(&g, 110);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkGetFenceStatus), VK_NOT_READY);
+    guest_close(&g);
+}
+
+static void more_to_a_fence_is_made_by_the_driver(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open_device(&g);
+    for (uint64_t id = 100; id < 104; id++) {
+        begin(&g, PV_COMMAND_vkCreateFence, false);
+        put_u64(&g, DEVICE);
+        put_present(&g);
+        put_stype(&g, VK_STRUCTURE_TYPE_FENCE_CREATE_INFO);
+        put_u32(&g, VK_FENCE_CREATE_SIGNALED_BIT);
+        put_new(&g, id);
+        begin(&g, PV_COMMAND_vkGetFenceStatus, true);
+        put_u64(&g, DEVICE);
+        put_u64(&g, id);
+        submit_well(&g);
+        assert_int_equal(get_result(&g, PV_COMMAND_vkGetFenceStatus), VK_SUCCESS);
+        write_destroy(&g, PV_COMMAND_vkDestroyFence, DEVICE, id);
+        submit_well(&g);
+    }
+    guest_close(&g);
+}
+
+// The guest may not, but what comes of it stays among its own fences.
+static void a_fence_destroyed_while_pending_is_the_guests_alone(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open_device(&g);
+    mock_vk_hold();
+    write_create_fence(&g, 100, false);
+    write_submit(&g, QUEUE, 0, 100, false);
+    write_destroy(&g, PV_COMMAND_vkDestroyFence, DEVICE, 100);
+    submit_well(&g);
+    const uint32_t made = mock_vk_call_count("vkCreateFence");
+    assert_true(pv_context_create_fence(g.context, 1, 77));
+    assert_int_equal(mock_vk_call_count("vkCreateFence"), made + 1); // not that one
+    assert_int_equal(g.retired_count, 0);
+    mock_vk_release(UINT32_MAX);
+    guest_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +436,9 @@ int main(void)
         CASE(memory_for_a_poisoned_buffer_is_poisoned_whole),
         CASE(a_poisoned_pool_and_its_sets),
         CASE(a_poisoned_fence_loses_the_device),
+        CASE(fences_are_used_again),
+        CASE(more_to_a_fence_is_made_by_the_driver),
+        CASE(a_fence_destroyed_while_pending_is_the_guests_alone),
     };
     return cmocka_run_group_tests_name("object", tests, NULL, NULL);
 }

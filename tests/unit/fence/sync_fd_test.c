@@ -83,15 +83,15 @@ static void keeps_a_bounded_number_of_fences(void **state)
 {
     (void)state;
     struct fixture fixture;
-    VkFence fences[200];
+    VkFence fences[1000];
     open_fixture(&fixture);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(pv_fence_pool_acquire(fixture.pool, &fences[i]), VK_SUCCESS);
     }
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 1000; i++) {
         pv_fence_pool_recycle(fixture.pool, fences[i]);
     }
-    assert_true(mock_vk_live_count(VK_OBJECT_TYPE_FENCE) < 200);
+    assert_true(mock_vk_live_count(VK_OBJECT_TYPE_FENCE) < 1000);
     close_fixture(&fixture);
 }
 

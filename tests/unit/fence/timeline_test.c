@@ -131,9 +131,18 @@ static void assert_retired_in_order(const struct fixture *fixture, unsigned coun
     }
 }
 
+// The guest gives the queue something to do. What, does not matter to the mock.
+static void work(struct fixture *fixture)
+{
+    pv_host_queue_begin(&fixture->queue);
+    pv_host_queue_end(&fixture->queue);
+}
+
+// Each fence after some work.
 static void insert(struct fixture *fixture, unsigned first, unsigned count)
 {
     for (unsigned i = first; i < first + count; i++) {
+        work(fixture);
         assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
     }
 }
@@ -146,6 +155,58 @@ static void retires_on_the_spot_when_the_queue_is_done(void **state)
     assert_retired_in_order(fixture, 3);
     assert_int_equal(pv_queue_timeline_pending(fixture->timeline), 0);
     assert_int_equal(mock_vk_call_count("vkWaitForFences"), 0); // no waiter was needed
+    close_fixture(fixture);
+}
+
+static void asks_the_driver_nothing_about_a_queue_without_new_work(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 100)); // no work ever
+    insert(fixture, 1, 1);
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), 1);
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 102));
+    assert_retired_in_order(fixture, 3);
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), 1);
+    close_fixture(fixture);
+}
+
+static void waits_with_the_fence_before_when_there_is_no_new_work(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    mock_vk_hold();
+    insert(fixture, 0, 1);
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 101));
+    insert(fixture, 2, 1);
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), 2);
+    usleep(20000);
+    assert_int_equal(atomic_load(&fixture->retired_count), 0);
+    mock_vk_release(1);
+    await_retired(fixture, 2);
+    usleep(20000);
+    assert_retired_in_order(fixture, 2);
+    mock_vk_release(UINT32_MAX);
+    await_retired(fixture, 3);
+    assert_retired_in_order(fixture, 3);
+    close_fixture(fixture);
+}
+
+static void covers_work_again_after_a_failed_submission(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    work(fixture);
+    mock_vk_fail("vkQueueSubmit", 1, VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 100));
+    mock_vk_hold();
+    // The work may still run: this one has to wait for it.
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 101));
+    usleep(20000);
+    assert_int_equal(atomic_load(&fixture->retired_count), 1);
+    mock_vk_release(UINT32_MAX);
+    await_retired(fixture, 2);
+    assert_retired_in_order(fixture, 2);
     close_fixture(fixture);
 }
 
@@ -227,6 +288,7 @@ static void insert_many(void *user)
 {
     struct inserter *inserter = user;
     for (uint64_t i = 0; i < 500; i++) {
+        work(inserter->fixture);
         pv_queue_timeline_insert(inserter->fixture->timeline, inserter->base + i);
     }
 }
@@ -399,10 +461,14 @@ static void reports_a_waiter_that_cannot_start(void **state)
     struct fixture *fixture = open_fixture();
     mock_vk_hold();
     threads_fail = true;
+    work(fixture);
     assert_false(pv_queue_timeline_insert(fixture->timeline, 1));
     threads_fail = false;
     assert_int_equal(pv_queue_timeline_pending(fixture->timeline), 0);
-    insert(fixture, 0, 1);
+    // The work is still under way although there is nothing new.
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 100));
+    usleep(20000);
+    assert_int_equal(atomic_load(&fixture->retired_count), 0);
     mock_vk_release(UINT32_MAX);
     await_retired(fixture, 1);
     assert_retired_in_order(fixture, 1); // and no callback for the refused one
@@ -416,8 +482,10 @@ static void stays_silent_without_a_callback(void **state)
     struct fixture *fixture = open_fixture();
     struct pv_queue_timeline *silent = pv_queue_timeline_create(&(struct pv_queue_timeline_params){
         .queue = &fixture->queue, .pool = fixture->pool, .ring_idx = 1});
+    work(fixture);
     assert_true(pv_queue_timeline_insert(silent, 1));
     mock_vk_hold();
+    work(fixture);
     assert_true(pv_queue_timeline_insert(silent, 2));
     mock_vk_lose_device();
     pv_queue_timeline_destroy(silent);
@@ -473,6 +541,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retires_on_the_spot_when_the_queue_is_done),
+        cmocka_unit_test(asks_the_driver_nothing_about_a_queue_without_new_work),
+        cmocka_unit_test(waits_with_the_fence_before_when_there_is_no_new_work),
+        cmocka_unit_test(covers_work_again_after_a_failed_submission),
         cmocka_unit_test(retires_when_the_device_gets_there),
         cmocka_unit_test(takes_its_place_before_insert_returns),
         cmocka_unit_test(waits_longer_than_one_slice),
