@@ -474,6 +474,7 @@ VkPipeline e2e_graphics(struct e2e *t, const struct e2e_target *target,
     if (params->blend) {
         d.blend.pAttachments = params->blend;
     }
+    d.multisample.pNext = params->multisample_next;
     d.dynamic = (VkPipelineDynamicStateCreateInfo){
         .sType = VK_STRUCTURE_TYPE_PIPELINE_DYNAMIC_STATE_CREATE_INFO,
         .dynamicStateCount = params->dynamic_count,

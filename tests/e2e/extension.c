@@ -531,3 +531,112 @@ void case_extension_ycbcr(struct e2e *t)
     vkDestroySampler(t->device, sampler, NULL);
     vkDestroySamplerYcbcrConversion(t->device, conversion, NULL);
 }
+
+// -- where and how often fragments are shaded ----------------------------------------------------
+
+void case_extension_sample_locations(struct e2e *t)
+{
+    static const VkDynamicState dynamic = VK_DYNAMIC_STATE_SAMPLE_LOCATIONS_EXT;
+    static const VkSampleLocationEXT sets[2][4] = {
+        {{0.125f, 0.125f}, {0.25f, 0.125f}, {0.125f, 0.25f}, {0.25f, 0.25f}},
+        {{0.75f, 0.75f}, {0.875f, 0.75f}, {0.75f, 0.875f}, {0.875f, 0.875f}}};
+    static const char *const extension = VK_EXT_SAMPLE_LOCATIONS_EXTENSION_NAME;
+    e2e_open(t, &(struct e2e_device_params){.extensions = &extension, .extension_count = 1});
+    const PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT ask =
+        (PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT)(void *)vkGetInstanceProcAddr(
+            t->instance, "vkGetPhysicalDeviceMultisamplePropertiesEXT");
+    CHECK(ask, "no function for sample locations");
+    E2E_FUNCTION(t, CmdSetSampleLocationsEXT);
+    VkMultisamplePropertiesEXT grid = {.sType = VK_STRUCTURE_TYPE_MULTISAMPLE_PROPERTIES_EXT};
+    ask(t->physical, VK_SAMPLE_COUNT_4_BIT, &grid);
+    e2e_print("grid of %ux%u", grid.maxSampleLocationGridSize.width,
+              grid.maxSampleLocationGridSize.height);
+    if (!grid.maxSampleLocationGridSize.width) {
+        return;
+    }
+    const struct e2e_target target = e2e_target(
+        t, &(struct e2e_target_params){
+               .width = SIZE, .height = SIZE, .formats = {rgba}, .samples = VK_SAMPLE_COUNT_4_BIT});
+    const struct e2e_set set = e2e_set(t, NULL, 0, 0, 0);
+    const VkPipelineSampleLocationsStateCreateInfoEXT state = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT,
+        .sampleLocationsEnable = VK_TRUE,
+        .sampleLocationsInfo = {.sType = VK_STRUCTURE_TYPE_SAMPLE_LOCATIONS_INFO_EXT},
+    };
+    const VkPipeline pipeline =
+        e2e_graphics(t, &target,
+                     &(struct e2e_pipeline_params){.vertex = CODE(shape_vert),
+                                                   .fragment = CODE(colour_frag),
+                                                   .layout = set.layout,
+                                                   .multisample_next = &state,
+                                                   .dynamic = &dynamic,
+                                                   .dynamic_count = 1});
+    for (uint32_t i = 0; i < 2; i++) {
+        const VkSampleLocationsInfoEXT locations = {
+            .sType = VK_STRUCTURE_TYPE_SAMPLE_LOCATIONS_INFO_EXT,
+            .sampleLocationsPerPixel = VK_SAMPLE_COUNT_4_BIT,
+            .sampleLocationGridSize = {1, 1},
+            .sampleLocationsCount = 4,
+            .pSampleLocations = sets[i],
+        };
+        VkCommandBuffer commands = e2e_begin(t);
+        e2e_target_begin(commands, &target, VK_SUBPASS_CONTENTS_INLINE);
+        vkCmdBindPipeline(commands, graphics, pipeline);
+        CmdSetSampleLocationsEXT(commands, &locations);
+        vkCmdDraw(commands, 6, 1, 0, 0);
+        vkCmdEndRenderPass(commands);
+        e2e_run(t, commands);
+        e2e_target_read(t, &target, "resolved");
+    }
+}
+
+void case_extension_fragment_shading_rate(struct e2e *t)
+{
+    static const VkDynamicState dynamic = VK_DYNAMIC_STATE_FRAGMENT_SHADING_RATE_KHR;
+    VkPhysicalDeviceFragmentShadingRateFeaturesKHR feature = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR,
+        .pipelineFragmentShadingRate = VK_TRUE,
+    };
+    static const char *const extension = VK_KHR_FRAGMENT_SHADING_RATE_EXTENSION_NAME;
+    e2e_open(t, &(struct e2e_device_params){
+                    .extensions = &extension, .extension_count = 1, .features = &feature});
+    const PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR ask =
+        (PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR)(void *)vkGetInstanceProcAddr(
+            t->instance, "vkGetPhysicalDeviceFragmentShadingRatesKHR");
+    CHECK(ask, "no function for shading rates");
+    E2E_FUNCTION(t, CmdSetFragmentShadingRateKHR);
+    VkPhysicalDeviceFragmentShadingRateKHR rates[32];
+    uint32_t count = COUNT(rates);
+    for (uint32_t i = 0; i < count; i++) {
+        rates[i] = (VkPhysicalDeviceFragmentShadingRateKHR){
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR};
+    }
+    OK(ask(t->physical, &count, rates));
+    const struct e2e_target target = e2e_target(
+        t, &(struct e2e_target_params){.width = SIZE, .height = SIZE, .formats = {rgba}});
+    const struct e2e_set set = e2e_set(t, NULL, 0, 0, 0);
+    const VkPipeline pipeline =
+        e2e_graphics(t, &target,
+                     &(struct e2e_pipeline_params){.vertex = CODE(triangle_vert),
+                                                   .fragment = CODE(colour_frag),
+                                                   .layout = set.layout,
+                                                   .dynamic = &dynamic,
+                                                   .dynamic_count = 1});
+    static const VkFragmentShadingRateCombinerOpKHR keep[2] = {
+        VK_FRAGMENT_SHADING_RATE_COMBINER_OP_KEEP_KHR,
+        VK_FRAGMENT_SHADING_RATE_COMBINER_OP_KEEP_KHR};
+    for (uint32_t i = 0; i < count; i++) {
+        e2e_print("rate %ux%u, samples 0x%x", rates[i].fragmentSize.width,
+                  rates[i].fragmentSize.height, rates[i].sampleCounts);
+        if (rates[i].sampleCounts & VK_SAMPLE_COUNT_1_BIT) {
+            VkCommandBuffer commands = e2e_begin(t);
+            e2e_target_begin(commands, &target, VK_SUBPASS_CONTENTS_INLINE);
+            vkCmdBindPipeline(commands, graphics, pipeline);
+            CmdSetFragmentShadingRateKHR(commands, &rates[i].fragmentSize, keep);
+            vkCmdDraw(commands, 3, 1, 0, 0);
+            vkCmdEndRenderPass(commands);
+            e2e_run(t, commands);
+            e2e_target_read(t, &target, "shaded");
+        }
+    }
+}

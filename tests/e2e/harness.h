@@ -292,6 +292,7 @@ struct e2e_pipeline_params {
     uint32_t dynamic_count;
     const VkSpecializationInfo *constants; // of the fragment shader
     const void *next;                      // of the create info
+    const void *multisample_next;          // of the multisample state
     uint32_t subpass;
     VkPipelineCreateFlags flags;
     VkPipelineCache cache;

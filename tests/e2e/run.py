@@ -188,16 +188,16 @@ class Runner:
 
     def judge(self, case, flags, stats):
         native = ours = None
-        if not self.options.ours_only:
-            native = self.native(case, flags)
-            if native.status not in (0, SKIP):
-                if self.options.forgive_native:
-                    return "skipped", "the host's driver fails: " + last_line(describe(native))
-                return "failed", f"native: {describe(native)}"
         if not self.options.native_only:
             ours = self.ours(case, flags, stats)
             if ours.status not in (0, SKIP):
-                return "failed", f"through pv-venus: {describe(ours)}"
+                return self.judge_failure(case, flags, ours)
+            if ours.status == SKIP and self.allowed(case, "skipped"):
+                return "skipped", last_line(ours.errors)
+        if not self.options.ours_only:
+            native = self.native(case, flags)
+            if native.status not in (0, SKIP):
+                return self.judge_native_failure(native)
         reason = self.judge_messages([run for run in (native, ours) if run])
         if reason:
             return "failed", reason
@@ -211,6 +211,19 @@ class Runner:
             return ("failed", reason) if reason else ("passed", "")
         only = native or ours
         return ("skipped", last_line(only.errors)) if only.status == SKIP else ("passed", "")
+
+    def judge_failure(self, case, flags, ours):
+        """The program failed through pv-venus: perhaps it does so anyway."""
+        if not self.options.ours_only:
+            native = self.native(case, flags)
+            if native.status not in (0, SKIP):
+                return self.judge_native_failure(native)
+        return "failed", f"through pv-venus: {describe(ours)}"
+
+    def judge_native_failure(self, native):
+        if self.options.forgive_native:
+            return "skipped", "the host's driver fails: " + last_line(describe(native))
+        return "failed", f"native: {describe(native)}"
 
     def judge_messages(self, runs):
         found = [message for run in runs for message in run.messages]

@@ -13,6 +13,7 @@
     ONE(arguments_comp) \
     ONE(array_comp) \
     ONE(attributes_vert) \
+    ONE(camera_rgen) \
     ONE(captured_vert) \
     ONE(cells_mesh) \
     ONE(cells_task) \
@@ -25,6 +26,7 @@
     ONE(indexing_comp) \
     ONE(input_frag) \
     ONE(instances_vert) \
+    ONE(nothing_rmiss) \
     ONE(paint_comp) \
     ONE(patch_tesc) \
     ONE(patch_tese) \
@@ -32,6 +34,7 @@
     ONE(plain_mesh) \
     ONE(push_comp) \
     ONE(quad_vert) \
+    ONE(rays_comp) \
     ONE(reduce_comp) \
     ONE(sample_2d_comp) \
     ONE(sample_3d_comp) \
@@ -45,6 +48,7 @@
     ONE(special_frag) \
     ONE(spin_comp) \
     ONE(subgroup_comp) \
+    ONE(surface_rchit) \
     ONE(targets_frag) \
     ONE(texel_comp) \
     ONE(textured_frag) \
