@@ -26,9 +26,9 @@ demo:
 	@scripts/demo.sh $(BUILD)
 
 demo-vm:
-	@scripts/setup.sh demo
+	@scripts/setup.sh roots
 	@scripts/build.sh $(BUILD)
-	@scripts/demo-vm.sh $(BUILD)
+	@$(PYTHON) scripts/demo-vm.py $(BUILD)
 
 test:
 	@scripts/setup.sh test

@@ -15,85 +15,18 @@ import argparse
 import fnmatch
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import time
-import zlib
 
 import vm
+import vm_screen
 
 SUITES = ['trixie', 'sid']
 FRAMES = 3
 GUEST = '/mnt/build/tests/vm/pv-vm-guest'
 DEMO = '/mnt/build/demo/pv-demo'
-CARD = '/dev/dri/card0'
 NODE = '/dev/dri/renderD128'
-
-# A screen without acceleration: windows are drawn by copying, as the renderer's `run` has it too.
-XORG = r'''
-cat >/tmp/xorg.conf <<END
-Section "Device"
-    Identifier "gpu"
-    Driver "modesetting"
-    Option "kmsdev" "/dev/dri/card0"
-    Option "AccelMethod" "none"
-EndSection
-Section "ServerFlags"
-    Option "AutoAddGPU" "false"
-    Option "BlankTime" "0"
-EndSection
-END
-mkfifo /tmp/ready
-Xorg -displayfd 5 -ac -noreset -nolisten tcp -novtswitch -sharevts -config /tmp/xorg.conf \
-    -logfile /mnt/files/xorg.log 5>/tmp/ready >/dev/null 2>&1 &
-read -r display </tmp/ready || { cat /mnt/files/xorg.log; exit 1; }
-'''
-WINDOWED = 'DISPLAY=:0 MESA_VK_WSI_DEBUG=sw'
-
-
-def expect(condition, text):
-    if not condition:
-        raise vm.Failed(text)
-
-
-class Picture:
-    """A binary PPM."""
-
-    def __init__(self, path):
-        with open(path, 'rb') as file:
-            kind, size, depth, self.rgb = file.read().split(b'\n', 3)
-        expect(kind == b'P6' and depth == b'255', f'{path} is no picture')
-        self.width, self.height = (int(number) for number in size.split())
-
-    def pixel(self, x, y):
-        at = (y * self.width + x) * 3
-        return tuple(self.rgb[at:at + 3])
-
-    def colours(self):
-        return len({self.rgb[at:at + 3] for at in range(0, len(self.rgb), 3)})
-
-    def box(self, colour):
-        """The smallest rectangle (left, top, right, bottom) around what has another colour."""
-        row = bytes(colour) * self.width
-        rows = [self.rgb[y * len(row):(y + 1) * len(row)] for y in range(self.height)]
-        used = [y for y in range(self.height) if rows[y] != row]
-        expect(used, f'the screen is all {colour}')
-        middle = rows[(used[0] + used[-1]) // 2]
-        columns = [x for x in range(self.width) if tuple(middle[x * 3:x * 3 + 3]) != colour]
-        return columns[0], used[0], columns[-1] + 1, used[-1] + 1
-
-    def write_png(self, path):
-        def chunk(kind, data):
-            body = kind + data
-            return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
-        lines = b''.join(b'\0' + self.rgb[y * self.width * 3:(y + 1) * self.width * 3]
-                         for y in range(self.height))
-        with open(path, 'wb') as file:
-            file.write(b'\x89PNG\r\n\x1a\n' +
-                       chunk(b'IHDR', struct.pack('>IIBBBBB', self.width, self.height, 8, 2, 0, 0, 0)) +
-                       chunk(b'IDAT', zlib.compress(lines, 1)) + chunk(b'IEND', b''))
-
 
 class Run:
     """The cases of one release's machine, in the order in which they stand here."""
@@ -121,13 +54,10 @@ class Run:
         shutil.copy(f'{self.machine.files}/{name}.png', picture)
         result = subprocess.run([self.build + '/demo/pv-compare', native, picture],
                                 stdout=subprocess.PIPE, text=True, check=False)
-        expect(result.returncode == 0, f'{name}: {result.stdout}')
+        vm.expect(result.returncode == 0, f'{name}: {result.stdout}')
 
     def screenshot(self, name):
-        self.machine.run(f'{GUEST} screenshot {CARD} /mnt/files/{name}.ppm')
-        picture = Picture(f'{self.machine.files}/{name}.ppm')
-        picture.write_png(os.path.join(self.out, name + '.png'))
-        return picture
+        return vm_screen.shoot(self.machine, os.path.join(self.out, name + '.png'))
 
     def news(self):
         """What QEMU has logged since the last call."""
@@ -144,10 +74,10 @@ class Run:
     def case_sees_the_device(self):
         """vulkaninfo sees the host's device through Venus."""
         output = self.machine.run('vulkaninfo')
-        expect('Virtio-GPU Venus (' in output, output[:2000])
-        expect('VK_KHR_swapchain' in output, 'there is no swapchain')
+        vm.expect('Virtio-GPU Venus (' in output, output[:2000])
+        vm.expect('VK_KHR_swapchain' in output, 'there is no swapchain')
         # At the start there is nothing to complain about.
-        expect(not self.news(), '\n'.join(['QEMU said:', self.machine.log()]))
+        vm.expect(not self.news(), '\n'.join(['QEMU said:', self.machine.log()]))
 
     def case_demo_equals_native(self):
         """The demo draws what it draws on the host."""
@@ -176,20 +106,12 @@ class Run:
 
     def case_windowed_cube(self):
         """vkcube turns in a window of a guest's X server."""
-        with open(self.machine.files + '/xorg.sh', 'w', encoding='ascii') as file:
-            file.write(XORG)
-        self.machine.run('. ./xorg.sh')
-        self.machine.run(f'{WINDOWED} vkcube --c 5')
-        self.machine.run(f'{WINDOWED} setsid vkcube >cube.log 2>&1 & sleep 3')
-        first = self.screenshot('cube_1')
-        left, top, right, bottom = first.box((0, 0, 0))
-        expect((right - left, bottom - top) == (500, 500), f'the window has {first.box((0, 0, 0))}')
-        expect(first.pixel(left + 2, top + 2) == (51, 51, 51), "this is not vkcube's background")
-        expect(first.colours() > 200, f'a cube with {first.colours()} colours')
-        self.machine.run('sleep 1')
-        expect(self.screenshot('cube_2').rgb != first.rgb, 'the cube does not turn')
-        self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
-                         'while pidof Xorg >/dev/null; do sleep 0.1; done')
+        with vm_screen.XServer(self.machine) as server:
+            server.start_cube()
+            first = self.screenshot('cube_1')
+            vm_screen.check_cube(first)
+            self.machine.run('sleep 1')
+            vm.expect(self.screenshot('cube_2').rgb != first.rgb, 'the cube does not turn')
 
     def case_blank_display(self):
         """The display is blanked and lit again while a program draws."""
@@ -197,10 +119,10 @@ class Run:
         output = self.machine.run(
             f'{self.draw("beside_blank")} >/dev/null & sleep 1; echo 4 >{blank}; cat {state}; '
             f'sleep 1; echo 0 >{blank}; cat {state}; wait $!')
-        expect(output.split() == ['Off', 'On'], f'the display was {output.split()}')
+        vm.expect(output.split() == ['Off', 'On'], f'the display was {output.split()}')
         self.compare('beside_blank')
         self.machine.run('echo hello >/dev/tty1')
-        expect(self.screenshot('console').colours() > 1, 'the console does not come back')
+        vm.expect(self.screenshot('console').colours() > 1, 'the console does not come back')
 
     def case_junk(self):
         """Junk from the guest's root user ends its own context, with one line, and nothing else."""
@@ -210,7 +132,7 @@ class Run:
                          'junk=$?; wait $demo && exit $junk')
         self.compare('beside_junk')
         lines = self.news()
-        expect(len(lines) == count and all('failed: ' in line for line in lines),
+        vm.expect(len(lines) == count and all('failed: ' in line for line in lines),
                '\n'.join([f'{count} contexts made {len(lines)} lines:', *lines]))
 
     def case_nothing_leaks(self):
@@ -228,7 +150,7 @@ class Run:
             time.sleep(0.5)
         print(f'# {sum(after.descriptors.values())} descriptors, {sum(after.threads.values())} '
               f'threads, {before.memory_kib} KiB before, {after.memory_kib} KiB after')
-        expect(equal, f'before: {before}\nafter: {after}')
+        vm.expect(equal, f'before: {before}\nafter: {after}')
 
     def again_after(self, what):
         """Vulkan after the guest's kernel has started anew.
@@ -242,14 +164,14 @@ class Run:
             tries += 1
             _, output = self.machine.try_run('vulkaninfo --summary')
         print(f'# booted in {uptime} s; Vulkan came back at try {tries}')
-        expect('Virtio-GPU Venus (' in output, f'no Vulkan after {what}: {output[-1000:]}')
+        vm.expect('Virtio-GPU Venus (' in output, f'no Vulkan after {what}: {output[-1000:]}')
         if not self.old_mappings():
-            expect(tries == 1, f'Vulkan came back at try {tries} only')
+            vm.expect(tries == 1, f'Vulkan came back at try {tries} only')
         for _ in range(20 if self.old_mappings() else 1):
             status, output = self.machine.try_run(self.draw('after_' + what))
             if status == 0:
                 break
-        expect(status == 0, output[-1000:])
+        vm.expect(status == 0, output[-1000:])
         self.compare('after_' + what)
 
     def old_mappings(self):
@@ -270,7 +192,7 @@ class Run:
     def case_powers_off(self):
         """QEMU ends without a complaint when the guest powers off."""
         status = self.machine.power_off()
-        expect(status == 0, f'QEMU ended with {status}: {self.machine.log()[-2000:]}')
+        vm.expect(status == 0, f'QEMU ended with {status}: {self.machine.log()[-2000:]}')
 
 
 def boot_with(root, build, accel, complaint, **options):
@@ -278,15 +200,15 @@ def boot_with(root, build, accel, complaint, **options):
     with vm.Machine(root, build, accel=accel, **options) as machine:
         run = Run(root, machine, build)
         machine.run('echo hello >/dev/tty1')
-        expect(run.screenshot('fault').colours() > 1, 'the console is not on the display')
+        vm.expect(run.screenshot('fault').colours() > 1, 'the console is not on the display')
         status, output = machine.try_run('vulkaninfo --summary')
-        expect('Virtio-GPU Venus (' not in output, f'there is Vulkan (status {status})')
+        vm.expect('Virtio-GPU Venus (' not in output, f'there is Vulkan (status {status})')
         lines = [line for line in run.news() if complaint in line]
-        expect(len(lines) == 1, f'expected one line with "{complaint}":\n{machine.log()}')
+        vm.expect(len(lines) == 1, f'expected one line with "{complaint}":\n{machine.log()}')
         ours = [line for line in machine.log().splitlines() if 'pv-venus' in line]
-        expect(len(ours) == 1, f'many words:\n{machine.log()}')
+        vm.expect(len(ours) == 1, f'many words:\n{machine.log()}')
         print('#', lines[0])
-        expect(machine.power_off() == 0, 'QEMU did not end well')
+        vm.expect(machine.power_off() == 0, 'QEMU did not end well')
 
 
 def fault_no_driver(root, build, accel):
@@ -314,7 +236,7 @@ def dmabuf(root, build, accel):
         machine.run('modprobe vgem; [ -e /dev/udmabuf ]')
         host = f'VK_DRIVER_FILES={vm.HOST_DRIVER}'
         info = machine.run(f'{host} /mnt/build/tools/pv-venus info --memory dmabuf')
-        expect('dma-buf' in info, info)
+        vm.expect('dma-buf' in info, info)
         for mechanism in ('dmabuf', 'all'):
             option = f'--pv-venus-option=--memory={mechanism}' if mechanism != 'all' else ''
             output = machine.run(

@@ -87,6 +87,11 @@ class Unavailable(Exception):
     """This machine cannot have a virtual machine, for a reason that is not ours."""
 
 
+def expect(condition, text):
+    if not condition:
+        raise Failed(text)
+
+
 def say(text):
     print(text, flush=True)
 
@@ -442,8 +447,19 @@ class Machine:
         mappings = collections.Counter(line.split(None, 5)[5].strip()
                                        for line in read(process + '/maps').splitlines()
                                        if len(line.split(None, 5)) == 6 and 'memfd' in line)
-        memory = int(re.search(r'RssAnon:\s+(\d+)', read(process + '/status')).group(1))
-        return Usage(descriptors, threads, mappings, memory)
+        return Usage(descriptors, threads, mappings, anonymous_memory(read(process + '/smaps')))
+
+
+def anonymous_memory(smaps):
+    """KiB of what a process has written, without code: under TCG that is the guest's, translated."""
+    total, code = 0, False
+    for line in smaps.splitlines():
+        words = line.split()
+        if '-' in words[0]:
+            code = 'x' in words[1]
+        elif words[0] == 'Anonymous:' and not code:
+            total += int(words[1])
+    return total
 
 
 def choose_accel(root):

@@ -1,0 +1,109 @@
+"""What the display of a virtual machine shows, and an X server on it, for demo-vm.py and test-vm.py."""
+
+import struct
+import zlib
+
+from vm import expect
+
+GUEST = '/mnt/build/tests/vm/pv-vm-guest'
+
+# A screen without acceleration: windows are drawn by copying, as the renderer's `run` has it too.
+XORG = r'''
+cat >/tmp/xorg.conf <<END
+Section "Device"
+    Identifier "gpu"
+    Driver "modesetting"
+    Option "kmsdev" "/dev/dri/card0"
+    Option "AccelMethod" "none"
+EndSection
+Section "ServerFlags"
+    Option "AutoAddGPU" "false"
+    Option "BlankTime" "0"
+EndSection
+END
+mkfifo /tmp/ready
+Xorg -displayfd 5 -ac -noreset -nolisten tcp -novtswitch -sharevts -config /tmp/xorg.conf \
+    -logfile /mnt/files/xorg.log 5>/tmp/ready >/dev/null 2>&1 &
+read -r display </tmp/ready || { cat /mnt/files/xorg.log; exit 1; }
+'''
+ENVIRONMENT = 'DISPLAY=:0 MESA_VK_WSI_DEBUG=sw'
+
+BLACK = (0, 0, 0)
+CUBE_SIZE = (500, 500)
+CUBE_BACKGROUND = (51, 51, 51)
+
+
+class Picture:
+    """A binary PPM."""
+
+    def __init__(self, path):
+        with open(path, 'rb') as file:
+            kind, size, depth, self.rgb = file.read().split(b'\n', 3)
+        expect(kind == b'P6' and depth == b'255', f'{path} is no picture')
+        self.width, self.height = (int(number) for number in size.split())
+
+    def pixel(self, x, y):
+        at = (y * self.width + x) * 3
+        return tuple(self.rgb[at:at + 3])
+
+    def colours(self):
+        return len({self.rgb[at:at + 3] for at in range(0, len(self.rgb), 3)})
+
+    def box(self, colour):
+        """The smallest rectangle (left, top, right, bottom) around what has another colour."""
+        row = bytes(colour) * self.width
+        rows = [self.rgb[y * len(row):(y + 1) * len(row)] for y in range(self.height)]
+        used = [y for y in range(self.height) if rows[y] != row]
+        expect(used, f'the screen is all {colour}')
+        middle = rows[(used[0] + used[-1]) // 2]
+        columns = [x for x in range(self.width) if tuple(middle[x * 3:x * 3 + 3]) != colour]
+        return columns[0], used[0], columns[-1] + 1, used[-1] + 1
+
+    def write_png(self, path):
+        def chunk(kind, data):
+            body = kind + data
+            return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
+        lines = b''.join(b'\0' + self.rgb[y * self.width * 3:(y + 1) * self.width * 3]
+                         for y in range(self.height))
+        with open(path, 'wb') as file:
+            file.write(b'\x89PNG\r\n\x1a\n' +
+                       chunk(b'IHDR', struct.pack('>IIBBBBB', self.width, self.height, 8, 2, 0, 0, 0)) +
+                       chunk(b'IDAT', zlib.compress(lines, 1)) + chunk(b'IEND', b''))
+
+
+def shoot(machine, path):
+    """What the guest's display shows now, also written as a PNG."""
+    machine.run(f'{GUEST} screenshot /dev/dri/card0 /mnt/files/screen.ppm')
+    picture = Picture(machine.files + '/screen.ppm')
+    picture.write_png(path)
+    return picture
+
+
+class XServer:
+    """Runs in the guest as long as the context lasts."""
+
+    def __init__(self, machine):
+        self.machine = machine
+
+    def __enter__(self):
+        with open(self.machine.files + '/xorg.sh', 'w', encoding='ascii') as file:
+            file.write(XORG)
+        self.machine.run('. ./xorg.sh')
+        return self
+
+    def __exit__(self, *_):
+        self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
+                         'while pidof Xorg >/dev/null; do sleep 0.1; done')
+
+    def start_cube(self):
+        """vkcube, drawing when this returns."""
+        self.machine.run(f'{ENVIRONMENT} vkcube --c 3') # loads what the next one needs
+        self.machine.run(f'{ENVIRONMENT} setsid vkcube >cube.log 2>&1 & sleep 4')
+
+
+def check_cube(picture):
+    """One window of vkcube on a black screen."""
+    left, top, right, bottom = picture.box(BLACK)
+    expect((right - left, bottom - top) == CUBE_SIZE, f'the window is {left, top, right, bottom}')
+    expect(picture.pixel(left + 2, top + 2) == CUBE_BACKGROUND, "this is not vkcube's background")
+    expect(picture.colours() > 200, f'a cube with {picture.colours()} colours')
