@@ -14,6 +14,7 @@ static const struct {
     {"run", pv_tool_run, "run a program whose Vulkan calls go through this renderer"},
     {"serve", pv_tool_serve, "serve Venus guests at a socket"},
     {"info", pv_tool_info, "show the host's devices and what guests will see"},
+    {"doctor", pv_tool_doctor, "say whether a guest gets the GPU and what is missing if not"},
 };
 
 static void print_help(FILE *stream)

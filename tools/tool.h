@@ -20,6 +20,7 @@
 int pv_tool_serve(int argc, char **argv);
 int pv_tool_run(int argc, char **argv);
 int pv_tool_info(int argc, char **argv);
+int pv_tool_doctor(int argc, char **argv);
 
 // Prints "pv-venus SUBCOMMAND: ...". Returns `status`, for `return pv_tool_error(...)`.
 int pv_tool_error(const char *subcommand, int status, const char *format, ...)

@@ -74,7 +74,7 @@ wait_for() # COMMAND...
 }
 
 # --help and --version
-for subcommand in '' run serve info; do
+for subcommand in '' run serve info doctor; do
     # shellcheck disable=SC2086
     pv $subcommand --help
     [ "$status" -eq 0 ] && grep -q '^Usage: pv-venus' "$dir/out" && [ ! -s "$dir/err" ] &&
@@ -103,6 +103,8 @@ refuses 2 '--disable-emulation is a list of' 'knows the emulations' info --disab
 refuses 2 'no socket: give one with --socket PATH' 'serve wants a socket' serve
 refuses 2 "'extra' is too much" 'serve takes no more' serve --socket "$dir/s" extra
 refuses 2 "'extra' is too much" 'info takes no more' info extra
+refuses 2 "'extra' is too much" 'doctor takes no more' doctor extra
+refuses 2 'exclude each other' 'doctor looks at one machine' doctor --guest --vtest "$dir/s"
 
 # Failures of the host
 refuses 127 'no such program' 'a program that does not exist gives 127' \
