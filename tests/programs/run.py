@@ -18,7 +18,8 @@ import sys
 import harness
 
 # One module for each kind of program, with the packages they need.
-MODULES = ['info', 'windows', 'webgpu']
+MODULES = sorted(name[:-3] for name in os.listdir(harness.HERE) if name.endswith('.py') and
+                 name not in ('harness.py', 'run.py', 'screen.py'))
 
 
 def parse():
