@@ -330,8 +330,8 @@ static void ring_failed(void *user, const char *reason)
 {
     struct pv_context_ring *ring = user;
     pv_context_fail(ring->stream.context, "ring %#llx after byte %llu: %s",
-                    (unsigned long long)ring->name,
-                    (unsigned long long)pv_ring_bytes(ring->ring), reason);
+                    (unsigned long long)ring->name, (unsigned long long)pv_ring_bytes(ring->ring),
+                    reason);
 }
 
 static const struct pv_ring_ops ring_ops = {
