@@ -54,7 +54,7 @@ static bool contains(const char *const *names, uint32_t count, const char *name)
 
 // The guest's extensions less the emulated ones, plus what the renderer uses itself.
 static bool device_extensions(struct pv_stream *s, const struct pv_host_device *host,
-                              VkDeviceCreateInfo *info)
+                              const struct pv_extension_list *available, VkDeviceCreateInfo *info)
 {
     const char *ours[PV_BLOB_MAX_DEVICE_EXTENSIONS];
     const uint32_t our_count = pv_blob_device_extensions(&host->facts, &host->choice, ours);
@@ -66,13 +66,13 @@ static bool device_extensions(struct pv_stream *s, const struct pv_host_device *
     uint32_t count = 0;
     for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
         const char *name = info->ppEnabledExtensionNames[i];
-        const bool on_host = pv_device_facts_find_extension(&host->facts, name);
+        const bool on_host = pv_extension_list_find(available, name);
         if ((on_host || !pv_extension_is_emulated(host, name)) && !contains(names, count, name)) {
             names[count++] = name;
         }
     }
     for (uint32_t i = 0; i < our_count; i++) {
-        if (!contains(names, count, ours[i])) {
+        if (pv_extension_list_find(available, ours[i]) && !contains(names, count, ours[i])) {
             names[count++] = ours[i];
         }
     }
@@ -194,7 +194,14 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
         cmd->ret = VK_ERROR_UNKNOWN;
         return;
     }
-    if (!device_extensions(s, host, &info)) {
+    struct pv_extension_list available;
+    if (!pv_extension_list_init(&available, pv_stream_instance_functions(s), cmd->physicalDevice)) {
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    const bool chosen = device_extensions(s, host, &available, &info);
+    pv_extension_list_finish(&available);
+    if (!chosen) {
         return;
     }
     info.enabledLayerCount = 0;

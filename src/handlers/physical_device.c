@@ -46,14 +46,14 @@ static bool works_on_host(const struct pv_host_device *host, const char *name)
     return true;
 }
 
-uint32_t pv_guest_extensions(const struct pv_host_device *host, VkExtensionProperties *properties,
-                             uint32_t capacity)
+uint32_t pv_guest_extensions(const struct pv_host_device *host,
+                             const struct pv_extension_list *available,
+                             VkExtensionProperties *properties, uint32_t capacity)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < pv_extension_count; i++) {
         const struct pv_extension *extension = &pv_extensions[i];
-        const VkExtensionProperties *found =
-            pv_device_facts_find_extension(&host->facts, extension->name);
+        const VkExtensionProperties *found = pv_extension_list_find(available, extension->name);
         if (!extension->offered || !((found && works_on_host(host, extension->name)) ||
                                      pv_extension_is_emulated(host, extension->name))) {
             continue;
@@ -78,8 +78,14 @@ void pv_handle_vkEnumerateDeviceExtensionProperties(
         return;
     }
     const uint32_t capacity = cmd->pProperties ? (uint32_t)cmd->pProperties_count : 0;
-    const uint32_t count =
-        pv_guest_extensions(host_of(cmd->physicalDevice_obj), cmd->pProperties, capacity);
+    struct pv_extension_list available;
+    if (!pv_extension_list_init(&available, pv_stream_instance_functions(s), cmd->physicalDevice)) {
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    const uint32_t count = pv_guest_extensions(host_of(cmd->physicalDevice_obj), &available,
+                                               cmd->pProperties, capacity);
+    pv_extension_list_finish(&available);
     cmd->ret = cmd->pProperties && capacity < count ? VK_INCOMPLETE : VK_SUCCESS;
     *cmd->pPropertyCount = cmd->pProperties && capacity < count ? capacity : count;
 }

@@ -4,9 +4,11 @@
 
 #include "context/host.h"
 
-// Fills at most `capacity` entries (NULL: none) and returns how many there are.
-uint32_t pv_guest_extensions(const struct pv_host_device *host, VkExtensionProperties *properties,
-                             uint32_t capacity);
+// What a guest is offered whose instance has `available` of the driver. Fills at most `capacity`
+// entries (NULL: none) and returns how many there are.
+uint32_t pv_guest_extensions(const struct pv_host_device *host,
+                             const struct pv_extension_list *available,
+                             VkExtensionProperties *properties, uint32_t capacity);
 
 // The guest may enable it though the driver does not have it.
 bool pv_extension_is_emulated(const struct pv_host_device *host, const char *name);

@@ -31,9 +31,10 @@ static uint32_t drop_duplicates(VkExtensionProperties *extensions, uint32_t coun
     return kept;
 }
 
-static bool read_extensions(struct pv_device_facts *facts, const struct pv_instance_functions *vk,
+bool pv_extension_list_init(struct pv_extension_list *list, const struct pv_instance_functions *vk,
                             VkPhysicalDevice device)
 {
+    *list = (struct pv_extension_list){0};
     VkResult result;
     uint32_t count = 0;
     do {
@@ -41,31 +42,38 @@ static bool read_extensions(struct pv_device_facts *facts, const struct pv_insta
         if (result != VK_SUCCESS || count == 0) {
             return result == VK_SUCCESS;
         }
-        free(facts->extensions);
-        facts->extensions = calloc(count, sizeof(*facts->extensions));
-        if (!facts->extensions) {
+        free(list->items);
+        list->items = calloc(count, sizeof(*list->items));
+        if (!list->items) {
             return false;
         }
-        result = vk->vkEnumerateDeviceExtensionProperties(device, NULL, &count, facts->extensions);
+        result = vk->vkEnumerateDeviceExtensionProperties(device, NULL, &count, list->items);
     } while (result == VK_INCOMPLETE);
     if (result != VK_SUCCESS) {
+        pv_extension_list_finish(list);
         return false;
     }
-    qsort(facts->extensions, count, sizeof(*facts->extensions), compare_extensions);
-    facts->extension_count = drop_duplicates(facts->extensions, count);
+    qsort(list->items, count, sizeof(*list->items), compare_extensions);
+    list->count = drop_duplicates(list->items, count);
     return true;
 }
 
-const VkExtensionProperties *pv_device_facts_find_extension(const struct pv_device_facts *facts,
-                                                            const char *name)
+void pv_extension_list_finish(struct pv_extension_list *list)
+{
+    free(list->items);
+    *list = (struct pv_extension_list){0};
+}
+
+const VkExtensionProperties *pv_extension_list_find(const struct pv_extension_list *list,
+                                                    const char *name)
 {
     uint32_t low = 0;
-    uint32_t high = facts->extension_count;
+    uint32_t high = list->count;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        const int order = strcmp(name, facts->extensions[middle].extensionName);
+        const int order = strcmp(name, list->items[middle].extensionName);
         if (order == 0) {
-            return &facts->extensions[middle];
+            return &list->items[middle];
         }
         if (order < 0) {
             high = middle;
@@ -74,6 +82,12 @@ const VkExtensionProperties *pv_device_facts_find_extension(const struct pv_devi
         }
     }
     return NULL;
+}
+
+const VkExtensionProperties *pv_device_facts_find_extension(const struct pv_device_facts *facts,
+                                                            const char *name)
+{
+    return pv_extension_list_find(&facts->extensions, name);
 }
 
 static void read_properties(struct pv_device_facts *facts, const struct pv_instance_functions *vk,
@@ -234,7 +248,7 @@ bool pv_device_facts_init(struct pv_device_facts *facts, const struct pv_vk_inst
     vk->vkGetPhysicalDeviceProperties(physical_device, &facts->properties);
     facts->api_version = facts->properties.apiVersion;
     vk->vkGetPhysicalDeviceMemoryProperties(physical_device, &facts->memory.properties);
-    if (!read_extensions(facts, vk, physical_device)) {
+    if (!pv_extension_list_init(&facts->extensions, vk, physical_device)) {
         pv_log(log, PV_LOG_ERROR, "%s: cannot read the device's extensions",
                facts->properties.deviceName);
         pv_device_facts_finish(facts);
@@ -259,7 +273,7 @@ bool pv_device_facts_init(struct pv_device_facts *facts, const struct pv_vk_inst
 
 void pv_device_facts_finish(struct pv_device_facts *facts)
 {
-    free(facts->extensions);
+    pv_extension_list_finish(&facts->extensions);
     *facts = (struct pv_device_facts){0};
 }
 

@@ -21,6 +21,22 @@ enum pv_driver_quirk {
     PV_QUIRK_SPARSE_IGNORES_IMPORTS = 1u << 2,
 };
 
+// The extensions that a device offers to one instance. Drivers tailor their devices to the name of
+// the application or engine (lavapipe has no dma-buf for Zink), so two instances may see two lists.
+struct pv_extension_list {
+    VkExtensionProperties *items; // sorted by name, no duplicates; owned
+    uint32_t count;
+};
+
+// Failure: false, out of memory or refused by the driver; `list` is then empty.
+bool pv_extension_list_init(struct pv_extension_list *list, const struct pv_instance_functions *vk,
+                            VkPhysicalDevice device);
+void pv_extension_list_finish(struct pv_extension_list *list); // zeroed is allowed
+
+// The driver's entry for an extension, or NULL.
+const VkExtensionProperties *pv_extension_list_find(const struct pv_extension_list *list,
+                                                    const char *name);
+
 struct pv_device_facts {
     uint32_t api_version; // of the device
     VkPhysicalDeviceProperties properties;
@@ -31,9 +47,8 @@ struct pv_device_facts {
     uint8_t driver_uuid[VK_UUID_SIZE];
     uint32_t quirks; // enum pv_driver_quirk
 
-    VkExtensionProperties *extensions; // sorted by name, no duplicates; owned
-    uint32_t extension_count;
-    bool portability_subset; // VK_KHR_portability_subset must be enabled on devices
+    struct pv_extension_list extensions; // of an instance without a name
+    bool portability_subset;             // VK_KHR_portability_subset must be enabled on devices
 
     struct pv_memory_facts memory;
     struct pv_declare_facts declare;

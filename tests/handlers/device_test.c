@@ -96,6 +96,47 @@ static void own_extensions_are_added_once(void **state)
     guest_close(&g);
 }
 
+static void look_for_semaphore_fd(void *user, void *const *args)
+{
+    const VkDeviceCreateInfo *info = *(const VkDeviceCreateInfo *const *)args[1];
+    uint32_t *found = user;
+    for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
+        *found += strcmp(info->ppEnabledExtensionNames[i],
+                         VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME) == 0;
+    }
+}
+
+// Drivers tailor their devices to the application. What the guest's own instance lacks is emulated
+// as if no instance had it, and does not reach the driver.
+static void extensions_are_those_of_the_guests_instance(void **state)
+{
+    (void)state;
+    static const char *const names[] = {VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME};
+    struct mock_vk_config config;
+    mock_vk_get_config(&config);
+    config.semaphore_handle_types &=
+        ~(VkExternalSemaphoreHandleTypeFlags)VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
+    mock_vk_set_config(&config);
+    struct guest g;
+    open_physical_device(&g);
+    size_t kept = 0;
+    for (size_t i = 0; config.device_extensions[i]; i++) {
+        if (strcmp(config.device_extensions[i], names[0]) != 0) {
+            config.device_extensions[kept++] = config.device_extensions[i];
+        }
+    }
+    config.device_extensions[kept] = NULL;
+    mock_vk_set_config(&config);
+
+    uint32_t found = 0;
+    mock_vk_set_hook("vkCreateDevice", look_for_semaphore_fd, &found);
+    write_create_device(&g, DEVICE, (struct queues[]){{0, 1}}, 1, names, 1);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkCreateDevice), VK_SUCCESS);
+    assert_int_equal(found, 0);
+    guest_close(&g);
+}
+
 static void the_drivers_refusal_leaves_nothing(void **state)
 {
     (void)state;
@@ -315,6 +356,7 @@ int main(void)
         CASE(a_device_and_its_queues),
         CASE(impossible_queues_never_reach_the_driver),
         CASE(own_extensions_are_added_once),
+        CASE(extensions_are_those_of_the_guests_instance),
         CASE(the_drivers_refusal_leaves_nothing),
         CASE(too_many_objects_leave_no_device),
         CASE(no_queue_without_a_ring_idx_of_its_own),

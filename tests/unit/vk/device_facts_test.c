@@ -14,14 +14,14 @@ static void finds_extensions_whatever_their_order(void **state)
     (void)state;
     struct mock_device device;
     mock_device_open(&device, NULL);
-    for (uint32_t i = 1; i < device.facts.extension_count; i++) {
-        assert_true(strcmp(device.facts.extensions[i - 1].extensionName,
-                           device.facts.extensions[i].extensionName) < 0);
+    for (uint32_t i = 1; i < device.facts.extensions.count; i++) {
+        assert_true(strcmp(device.facts.extensions.items[i - 1].extensionName,
+                           device.facts.extensions.items[i].extensionName) < 0);
     }
-    for (uint32_t i = 0; i < device.facts.extension_count; i++) {
-        assert_ptr_equal(
-            pv_device_facts_find_extension(&device.facts, device.facts.extensions[i].extensionName),
-            &device.facts.extensions[i]);
+    for (uint32_t i = 0; i < device.facts.extensions.count; i++) {
+        assert_ptr_equal(pv_device_facts_find_extension(
+                             &device.facts, device.facts.extensions.items[i].extensionName),
+                         &device.facts.extensions.items[i]);
     }
     assert_null(pv_device_facts_find_extension(&device.facts, ""));
     assert_null(pv_device_facts_find_extension(&device.facts, "VK_AAA"));
@@ -43,8 +43,9 @@ static void lists_an_extension_once(void **state)
     (void)state;
     struct mock_device device;
     mock_device_open(&device, list_extension_twice);
-    assert_int_equal(device.facts.extension_count, 2);
-    assert_string_equal(device.facts.extensions[0].extensionName, "VK_EXT_external_memory_host");
+    assert_int_equal(device.facts.extensions.count, 2);
+    assert_string_equal(device.facts.extensions.items[0].extensionName,
+                        "VK_EXT_external_memory_host");
     mock_device_close(&device);
 }
 
@@ -257,7 +258,7 @@ static void reports_a_device_that_does_not_list_its_extensions(void **state)
     mock_device_open(&device, NULL);
     mock_vk_fail("vkEnumerateDeviceExtensionProperties", 2, VK_ERROR_OUT_OF_HOST_MEMORY);
     assert_false(pv_device_facts_init(&facts, &device.instance, device.physical_device, NULL));
-    assert_null(facts.extensions);
+    assert_null(facts.extensions.items);
     mock_device_close(&device);
 }
 

@@ -29,8 +29,8 @@ void count_call(void *user, void *const *args)
 static void create_device(struct mock_device *device)
 {
     const char *names[MOCK_VK_MAX_EXTENSIONS];
-    for (uint32_t i = 0; i < device->facts.extension_count; i++) {
-        names[i] = device->facts.extensions[i].extensionName;
+    for (uint32_t i = 0; i < device->facts.extensions.count; i++) {
+        names[i] = device->facts.extensions.items[i].extensionName;
     }
     const float priority = 1.0f;
     const VkDeviceQueueCreateInfo queue = {
@@ -42,7 +42,7 @@ static void create_device(struct mock_device *device)
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = device->facts.extension_count,
+        .enabledExtensionCount = device->facts.extensions.count,
         .ppEnabledExtensionNames = names,
     };
     const struct pv_instance_functions *vk = &device->instance.vk;
