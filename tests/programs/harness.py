@@ -282,7 +282,7 @@ class Test:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         run = Run(command, status, read(output), read(errors), time.monotonic() - start)
-        if status not in statuses:
+        if trouble or status not in statuses:
             what = trouble or (f'no end after {timeout} s' if status is None else
                                f'status {status}')
             more = explain() if explain else ''
