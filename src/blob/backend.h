@@ -63,6 +63,7 @@ struct pv_blob_device {
 VkResult pv_blob_device_allocate(struct pv_blob_device *device, const VkMemoryAllocateInfo *info,
                                  VkDeviceMemory *memory);
 
+// Of one of the host's types.
 VkMemoryPropertyFlags pv_blob_device_type_flags(const struct pv_blob_device *device,
                                                 uint32_t type_index);
 

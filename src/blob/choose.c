@@ -154,47 +154,132 @@ static void describe(const struct pv_memory_facts *facts, const struct pv_blob_p
     }
 }
 
-void pv_blob_choose(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
-                    struct pv_blob_choice *choice)
+uint32_t pv_blob_choice_host_type(const struct pv_blob_choice *choice, uint32_t type)
+{
+    return type > choice->plain_type ? type - 1 : type;
+}
+
+// The host's types whose memory can be sparse-bound when it is made by `mechanism`.
+static uint32_t sparse_types_of(const struct pv_memory_facts *facts,
+                                enum pv_memory_mechanism mechanism)
+{
+    switch (mechanism) {
+    case PV_MEMORY_NONE:
+    case PV_MEMORY_MAPPED: // the driver's ordinary memory
+        return facts->sparse_types;
+    case PV_MEMORY_HOST_POINTER:
+        return facts->sparse_import_types;
+    case PV_MEMORY_DMABUF:
+        return facts->sparse_dmabuf_types;
+    case PV_MEMORY_OPAQUE_FD:
+        break; // not tried out: other mechanisms come before it
+    }
+    return 0;
+}
+
+static uint32_t find_sparse_types(const struct pv_memory_facts *facts,
+                                  const struct pv_blob_choice *choice)
+{
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        if (sparse_types_of(facts, choice->map[i]) & (1u << pv_blob_choice_host_type(choice, i))) {
+            types |= 1u << i;
+        }
+    }
+    return types;
+}
+
+static void choose_type(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
+                        uint32_t type, struct pv_blob_choice *choice)
+{
+    const uint32_t host_type = pv_blob_choice_host_type(choice, type);
+    const VkPhysicalDeviceMemoryProperties *properties = &facts->properties;
+    const VkMemoryPropertyFlags flags = properties->memoryTypes[host_type].propertyFlags;
+    const bool visible =
+        (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) && type != choice->plain_type;
+    choice->type_reason[type] = "not host visible";
+    if (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
+        choice->map[type] = choose_map(facts, policy, host_type, &choice->type_reason[type]);
+    }
+    // Who shares memory of the plain type gets what he would get of the other.
+    choice->share[type] = choose_share(facts, policy, host_type, choice->map[type]);
+    if (type == choice->plain_type) {
+        choice->map[type] = PV_MEMORY_NONE;
+        choice->type_reason[type] = "for sparse resources, which cannot be bound to shared memory";
+    }
+    if (visible && choice->map[type] == PV_MEMORY_NONE) {
+        choice->hidden_types |= 1u << type;
+    }
+    if (choice->share[type] == PV_MEMORY_DMABUF || choice->share[type] == PV_MEMORY_HOST_POINTER) {
+        choice->fd_types |= 1u << type;
+    }
+    if (choice->map[type] != PV_MEMORY_NONE && (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) &&
+        !choice->usable) {
+        choice->usable = true;
+        choice->mechanism = choice->map[type];
+    }
+}
+
+static void choose_types(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
+                         uint32_t plain_type, struct pv_blob_choice *choice)
 {
     const uint32_t known = facts->properties.memoryTypeCount;
     const uint32_t count = known < VK_MAX_MEMORY_TYPES ? known : VK_MAX_MEMORY_TYPES;
-    *choice = (struct pv_blob_choice){.type_count = count};
-    uint32_t visible_types = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const VkMemoryPropertyFlags flags = facts->properties.memoryTypes[i].propertyFlags;
-        if (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
-            visible_types |= 1u << i;
-            choice->map[i] = choose_map(facts, policy, i, &choice->type_reason[i]);
-        } else {
-            choice->type_reason[i] = "not host visible";
-        }
-        choice->share[i] = choose_share(facts, policy, i, choice->map[i]);
+    *choice = (struct pv_blob_choice){
+        .type_count = count + (plain_type != UINT32_MAX),
+        .plain_type = plain_type,
+    };
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        choose_type(facts, policy, i, choice);
+    }
+    choice->sparse_types = find_sparse_types(facts, choice);
+}
 
-        if ((visible_types & (1u << i)) && choice->map[i] == PV_MEMORY_NONE) {
-            choice->hidden_types |= 1u << i;
-        }
-        if (choice->share[i] == PV_MEMORY_DMABUF || choice->share[i] == PV_MEMORY_HOST_POINTER) {
-            choice->fd_types |= 1u << i;
-        }
-        if (choice->map[i] != PV_MEMORY_NONE && (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) &&
-            !choice->usable) {
-            choice->usable = true;
-            choice->mechanism = choice->map[i];
+void pv_blob_choose(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
+                    struct pv_blob_choice *choice)
+{
+    choose_types(facts, policy, UINT32_MAX, choice);
+    if (choice->sparse_types == 0 && facts->sparse_types != 0 &&
+        choice->type_count < VK_MAX_MEMORY_TYPES) {
+        choose_types(facts, policy, (uint32_t)__builtin_ctz(facts->sparse_types), choice);
+    }
+    uint32_t visible_types = 0;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        const uint32_t host_type = pv_blob_choice_host_type(choice, i);
+        if (i != choice->plain_type && (facts->properties.memoryTypes[host_type].propertyFlags &
+                                        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)) {
+            visible_types |= 1u << i;
         }
     }
     describe(facts, policy, visible_types, choice);
 }
 
-void pv_blob_choice_hide(const struct pv_blob_choice *choice,
+uint32_t pv_blob_choice_resource_types(const struct pv_blob_choice *choice, uint32_t host_types,
+                                       bool sparse)
+{
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        if (host_types & (1u << pv_blob_choice_host_type(choice, i))) {
+            types |= 1u << i;
+        }
+    }
+    const uint32_t plain = choice->plain_type != UINT32_MAX ? 1u << choice->plain_type : 0;
+    return types & (sparse ? choice->sparse_types : ~plain);
+}
+
+void pv_blob_choice_show(const struct pv_blob_choice *choice,
                          VkPhysicalDeviceMemoryProperties *properties)
 {
-    for (uint32_t i = 0; i < properties->memoryTypeCount; i++) {
-        if (choice->hidden_types & (1u << i)) {
-            properties->memoryTypes[i].propertyFlags &=
-                ~(VkMemoryPropertyFlags)(VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-                                         VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
-                                         VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+    const VkMemoryPropertyFlags host =
+        (VkMemoryPropertyFlags)(VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
+                                VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+    const VkPhysicalDeviceMemoryProperties driver = *properties;
+    properties->memoryTypeCount = choice->type_count;
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        properties->memoryTypes[i] = driver.memoryTypes[pv_blob_choice_host_type(choice, i)];
+        if (i == choice->plain_type || (choice->hidden_types & (1u << i))) {
+            properties->memoryTypes[i].propertyFlags &= ~host;
         }
     }
 }

@@ -42,8 +42,9 @@ static bool shares_device_memory(const struct pv_blob_device *device)
 {
     const struct pv_blob_choice *choice = device->params.choice;
     for (uint32_t i = 0; i < choice->type_count; i++) {
-        if ((pv_blob_device_type_flags(device, i) & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) &&
-            choice->map[i] == PV_MEMORY_NONE) {
+        const uint32_t host_type = pv_blob_choice_host_type(choice, i);
+        if ((pv_blob_device_type_flags(device, host_type) & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) &&
+            choice->map[i] == PV_MEMORY_NONE && i != choice->plain_type) {
             return false;
         }
     }

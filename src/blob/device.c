@@ -90,13 +90,14 @@ static bool is_imported_into(const struct pv_blob_choice *choice, uint32_t type)
 static void make_sacrifices(struct pv_blob_device *device)
 {
     const struct pv_blob_device_params *params = &device->params;
-    for (uint32_t i = 0; i < params->choice->type_count; i++) {
+    for (uint32_t guest_type = 0; guest_type < params->choice->type_count; guest_type++) {
+        const uint32_t i = pv_blob_choice_host_type(params->choice, guest_type);
         const VkMemoryAllocateInfo info = {
             .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
             .allocationSize = pv_os_page_size(),
             .memoryTypeIndex = i,
         };
-        if (!is_imported_into(params->choice, i) || device->sacrifices[i]) {
+        if (!is_imported_into(params->choice, guest_type) || device->sacrifices[i]) {
             continue;
         }
         if (params->vk->vkAllocateMemory(params->device, &info, NULL, &device->sacrifices[i]) !=

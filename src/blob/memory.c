@@ -21,11 +21,11 @@ static bool wants_capture_address(const VkMemoryAllocateInfo *info)
     return address && address->opaqueCaptureAddress != 0;
 }
 
+// `type` is the guest's.
 static enum pv_memory_mechanism pick(const struct pv_blob_device *device,
-                                     const VkMemoryAllocateInfo *info)
+                                     const VkMemoryAllocateInfo *info, uint32_t type)
 {
     const struct pv_blob_choice *choice = device->params.choice;
-    const uint32_t type = info->memoryTypeIndex;
     const enum pv_memory_mechanism mechanism =
         pv_blob_wants_export(info) ? choice->share[type] : choice->map[type];
     if (mechanism == PV_MEMORY_HOST_POINTER && wants_capture_address(info)) {
@@ -51,11 +51,15 @@ VkResult pv_blob_memory_allocate(struct pv_blob_device *device,
                                  const struct pv_blob_allocate_params *params,
                                  struct pv_blob_memory *memory)
 {
-    const VkMemoryAllocateInfo *info = params->info;
+    const struct pv_blob_choice *choice = device->params.choice;
     const VkPhysicalDeviceMemoryProperties *properties = &device->params.facts->memory.properties;
-    if (info->memoryTypeIndex >= properties->memoryTypeCount || info->allocationSize == 0) {
+    const uint32_t type = params->info->memoryTypeIndex;
+    if (type >= choice->type_count || params->info->allocationSize == 0) {
         return VK_ERROR_UNKNOWN;
     }
+    VkMemoryAllocateInfo host_info = *params->info; // from here on with the host's type
+    host_info.memoryTypeIndex = pv_blob_choice_host_type(choice, type);
+    const VkMemoryAllocateInfo *info = &host_info;
     const uint32_t heap = properties->memoryTypes[info->memoryTypeIndex].heapIndex;
     uint64_t size;
     // Our own storage knows no heap: without this bound it would promise any number of bytes.
@@ -72,7 +76,7 @@ VkResult pv_blob_memory_allocate(struct pv_blob_device *device,
         result = made.backend ? made.backend->import(device, info, size, params->import, &made)
                               : VK_ERROR_INVALID_EXTERNAL_HANDLE;
     } else {
-        made.backend = pv_blob_backend_get(pick(device, info));
+        made.backend = pv_blob_backend_get(pick(device, info, type));
         if (made.backend) {
             result = made.backend->allocate(device, info, size, &made);
         } else if (pv_blob_wants_export(info)) {
@@ -138,7 +142,7 @@ static uint32_t dmabuf_import_types(struct pv_blob_device *device, struct pv_blo
     return result == VK_SUCCESS ? properties.memoryTypeBits : 0;
 }
 
-uint32_t pv_blob_import_types(struct pv_blob_device *device, struct pv_blob *blob)
+static uint32_t host_import_types(struct pv_blob_device *device, struct pv_blob *blob)
 {
     switch (pv_blob_fd_type(blob)) {
     case PV_FD_DMABUF:
@@ -151,4 +155,10 @@ uint32_t pv_blob_import_types(struct pv_blob_device *device, struct pv_blob *blo
         break;
     }
     return 0;
+}
+
+uint32_t pv_blob_import_types(struct pv_blob_device *device, struct pv_blob *blob)
+{
+    return pv_blob_choice_resource_types(device->params.choice, host_import_types(device, blob),
+                                         false);
 }

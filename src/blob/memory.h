@@ -9,10 +9,10 @@ struct pv_blob_backend;
 // Embedded in the context's memory object, zeroed at birth. Guarded by the device's lock, so
 // that an export may race with the guest's vkFreeMemory; the struct itself must stay allocated.
 struct pv_blob_memory {
-    VkDeviceMemory handle; // VK_NULL_HANDLE before allocate and after free
-    uint64_t size;         // of the host's allocation, bytes; at least what was asked for
-    uint32_t type_index;
-    VkMemoryAllocateFlags flags;           // VkMemoryAllocateFlagsInfo::flags of exported memory
+    VkDeviceMemory handle;       // VK_NULL_HANDLE before allocate and after free
+    uint64_t size;               // of the host's allocation, bytes; at least what was asked for
+    uint32_t type_index;         // the host's
+    VkMemoryAllocateFlags flags; // VkMemoryAllocateFlagsInfo::flags of exported memory
     const struct pv_blob_backend *backend; // NULL: cannot be exported
     struct pv_blob *blob;                  // the storage, or what was exported; one reference
     bool imported;                         // `blob` is somebody else's
@@ -20,7 +20,7 @@ struct pv_blob_memory {
 
 struct pv_blob_allocate_params {
     // Decoded vkAllocateMemory with the driver's handles. Its chain is borrowed and not changed;
-    // the driver gets a rebuilt one (chain.h). memoryTypeIndex is checked here.
+    // the driver gets a rebuilt one (chain.h). memoryTypeIndex is the guest's and checked here.
     const VkMemoryAllocateInfo *info;
     // The storage of the resource in VkImportMemoryResourceInfoMESA, borrowed; NULL: none.
     struct pv_blob *import;

@@ -115,13 +115,19 @@ static void declare_image(const struct pv_device *device, VkImageCreateInfo *inf
 void pv_handle_vkCreateBuffer(struct pv_stream *s, struct pv_cmd_vkCreateBuffer *cmd)
 {
     const struct pv_device *device = pv_device_of(cmd->device_obj);
+    struct pv_object *buffer = pv_object_new(s, sizeof(*buffer), VK_OBJECT_TYPE_BUFFER,
+                                             cmd->pBuffer_id, 0, cmd->device_obj);
+    if (!buffer) {
+        return;
+    }
     VkBufferCreateInfo info = *cmd->pCreateInfo;
     VkExternalMemoryBufferCreateInfo external;
     declare_buffer(device, &info, &external);
+    buffer->flags = info.flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT ? PV_OBJECT_SPARSE : 0;
     cmd->ret = device->vk->vkCreateBuffer(cmd->device, &info, NULL, cmd->pBuffer);
-    pv_stream_created(s, VK_OBJECT_TYPE_BUFFER, cmd->pBuffer_id,
-                      cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pBuffer : 0,
-                      cmd->device_obj);
+    pv_stream_created_object(s, buffer,
+                             cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pBuffer : 0,
+                             cmd->device_obj);
 }
 
 // A linear image whose rows do not lie as an explicit modifier demands would show a skewed picture.
@@ -156,10 +162,69 @@ void pv_handle_vkCreateImage(struct pv_stream *s, struct pv_cmd_vkCreateImage *c
     if (!image) {
         return;
     }
+    if (cmd->pCreateInfo->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT) {
+        image->base.flags = PV_OBJECT_SPARSE;
+    }
     cmd->ret = create_image(pv_device_of(cmd->device_obj), *cmd->pCreateInfo, cmd->pImage);
     pv_stream_created_object(s, &image->base,
                              cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pImage : 0,
                              cmd->device_obj);
+}
+
+// -- requirements -----------------------------------------------------------------------------
+
+// Memory types as the guest numbers them.
+static void show_types(const struct pv_device *device, bool sparse, VkMemoryRequirements *out)
+{
+    out->memoryTypeBits =
+        pv_blob_choice_resource_types(&device->host->choice, out->memoryTypeBits, sparse);
+}
+
+static bool is_sparse(const struct pv_object *object)
+{
+    return object && atomic_load_explicit(&object->flags, memory_order_relaxed) & PV_OBJECT_SPARSE;
+}
+
+void pv_handle_vkGetBufferMemoryRequirements(struct pv_stream *s,
+                                             struct pv_cmd_vkGetBufferMemoryRequirements *cmd)
+{
+    (void)s;
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    device->vk->vkGetBufferMemoryRequirements(cmd->device, cmd->buffer, cmd->pMemoryRequirements);
+    show_types(device, is_sparse(cmd->buffer_obj), cmd->pMemoryRequirements);
+}
+
+void pv_handle_vkGetImageMemoryRequirements(struct pv_stream *s,
+                                            struct pv_cmd_vkGetImageMemoryRequirements *cmd)
+{
+    (void)s;
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    device->vk->vkGetImageMemoryRequirements(cmd->device, cmd->image, cmd->pMemoryRequirements);
+    show_types(device, is_sparse(cmd->image_obj), cmd->pMemoryRequirements);
+}
+
+void pv_handle_vkGetBufferMemoryRequirements2(struct pv_stream *s,
+                                              struct pv_cmd_vkGetBufferMemoryRequirements2 *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetBufferMemoryRequirements2) {
+        pv_stream_fail_missing(s);
+        return;
+    }
+    device->vk->vkGetBufferMemoryRequirements2(cmd->device, cmd->pInfo, cmd->pMemoryRequirements);
+    show_types(device, is_sparse(s->decoder.buffer), &cmd->pMemoryRequirements->memoryRequirements);
+}
+
+void pv_handle_vkGetImageMemoryRequirements2(struct pv_stream *s,
+                                             struct pv_cmd_vkGetImageMemoryRequirements2 *cmd)
+{
+    const struct pv_device *device = pv_device_of(cmd->device_obj);
+    if (!device->vk->vkGetImageMemoryRequirements2) {
+        pv_stream_fail_missing(s);
+        return;
+    }
+    device->vk->vkGetImageMemoryRequirements2(cmd->device, cmd->pInfo, cmd->pMemoryRequirements);
+    show_types(device, is_sparse(s->decoder.image), &cmd->pMemoryRequirements->memoryRequirements);
 }
 
 // The requirements of a buffer or image that does not exist yet are those of one created as above.
@@ -178,6 +243,8 @@ void pv_handle_vkGetDeviceBufferMemoryRequirements(
     declare_buffer(device, &info, &external);
     query.pCreateInfo = &info;
     device->vk->vkGetDeviceBufferMemoryRequirements(cmd->device, &query, cmd->pMemoryRequirements);
+    show_types(device, info.flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT,
+               &cmd->pMemoryRequirements->memoryRequirements);
 }
 
 // The question about an image as it would be created; lives as long as the call.
@@ -214,6 +281,8 @@ void pv_handle_vkGetDeviceImageMemoryRequirements(
     image_query_init(&query, device, cmd->pInfo);
     device->vk->vkGetDeviceImageMemoryRequirements(cmd->device, &query.info,
                                                    cmd->pMemoryRequirements);
+    show_types(device, query.image.flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT,
+               &cmd->pMemoryRequirements->memoryRequirements);
 }
 
 void pv_handle_vkGetDeviceImageSparseMemoryRequirements(

@@ -95,8 +95,7 @@ void pv_handle_vkEnumerateDeviceExtensionProperties(
 // Sparse binding that would silently have no effect is not offered.
 static void hide_sparse(const struct pv_host_device *host, VkPhysicalDeviceFeatures *features)
 {
-    if (!(host->facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS) ||
-        host->choice.mechanism != PV_MEMORY_HOST_POINTER) {
+    if (host->choice.sparse_types) {
         return;
     }
     features->sparseBinding = VK_FALSE;
@@ -157,7 +156,7 @@ void pv_handle_vkGetPhysicalDeviceMemoryProperties(
 {
     pv_stream_instance_functions(s)->vkGetPhysicalDeviceMemoryProperties(cmd->physicalDevice,
                                                                          cmd->pMemoryProperties);
-    pv_blob_choice_hide(&host_of(cmd->physicalDevice_obj)->choice, cmd->pMemoryProperties);
+    pv_blob_choice_show(&host_of(cmd->physicalDevice_obj)->choice, cmd->pMemoryProperties);
 }
 
 void pv_handle_vkGetPhysicalDeviceMemoryProperties2(
@@ -165,7 +164,7 @@ void pv_handle_vkGetPhysicalDeviceMemoryProperties2(
 {
     pv_stream_instance_functions(s)->vkGetPhysicalDeviceMemoryProperties2(cmd->physicalDevice,
                                                                           cmd->pMemoryProperties);
-    pv_blob_choice_hide(&host_of(cmd->physicalDevice_obj)->choice,
+    pv_blob_choice_show(&host_of(cmd->physicalDevice_obj)->choice,
                         &cmd->pMemoryProperties->memoryProperties);
 }
 

@@ -27,8 +27,8 @@ struct pv_decoder {
     struct pv_object *device;
     // The pool the current command allocates from, named inside a structure.
     struct pv_object *pool;
-    // The image named last, in whatever structure.
-    struct pv_object *image;
+    // The image and the buffer named last, in whatever structure.
+    struct pv_object *image, *buffer;
     // The command names an object that the driver refused to create: skip it.
     bool poisoned;
 };
@@ -42,6 +42,7 @@ static inline void pv_decoder_begin(struct pv_decoder *decoder)
     decoder->device = NULL;
     decoder->pool = NULL;
     decoder->image = NULL;
+    decoder->buffer = NULL;
     decoder->poisoned = false;
 }
 
@@ -80,6 +81,9 @@ static inline uint64_t pv_decode_handle(struct pv_decoder *decoder, uint64_t id,
     }
     if (type == VK_OBJECT_TYPE_IMAGE) {
         decoder->image = object;
+    }
+    if (type == VK_OBJECT_TYPE_BUFFER) {
+        decoder->buffer = object;
     }
     return object ? object->handle : 0;
 }

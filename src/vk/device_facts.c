@@ -140,9 +140,6 @@ static uint32_t quirks_of(const struct pv_device_facts *facts)
     if (facts->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU) {
         quirks |= PV_QUIRK_POPULATE_IMPORTS;
     }
-    if (facts->driver_id == VK_DRIVER_ID_MESA_LLVMPIPE) {
-        quirks |= PV_QUIRK_SPARSE_IGNORES_IMPORTS;
-    }
     return quirks;
 }
 

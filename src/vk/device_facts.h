@@ -17,8 +17,6 @@ enum pv_driver_quirk {
     PV_QUIRK_STICKY_IMPORT_FAILURE = 1u << 0,
     // Imported pages get pinned one by one: making them present first is cheaper.
     PV_QUIRK_POPULATE_IMPORTS = 1u << 1,
-    // Sparse binding of memory that was imported as a host pointer succeeds and has no effect.
-    PV_QUIRK_SPARSE_IGNORES_IMPORTS = 1u << 2,
 };
 
 // The extensions that a device offers to one instance. Drivers tailor their devices to the name of

@@ -28,6 +28,14 @@ struct pv_memory_facts {
     // OPAQUE_FD. Exported, imported again, and both mappings show the same bytes.
     bool opaque_fd_advertised;
     uint32_t opaque_fd_types;
+
+    // Sparse binding, where the device has it: what the device wrote into a sparse buffer showed
+    // in the memory bound to it. `sparse_types`: memory that the driver allocated (types that are
+    // not HOST_VISIBLE are taken on trust); the others: an imported host pointer, and memory
+    // allocated for export as a dma-buf.
+    uint32_t sparse_types;
+    uint32_t sparse_import_types;
+    uint32_t sparse_dmabuf_types;
 };
 
 // Handle types that a renderer may add to the external memory infos of buffers and images, tried

@@ -5,6 +5,7 @@
 #include "vk/memory_probe.h"
 
 #include "base/os.h"
+#include "vk/sparse_probe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,21 @@ struct probe {
     VkDevice device;
     struct pv_device_functions vk;
     uint64_t size; // of every allocation: a page, or the host pointer alignment if larger
+    bool sparse;   // the queue, of family 0, binds sparse memory
     // Memory of the type that is being tried, freed after a failed import so that later
     // allocations work (PV_QUIRK_STICKY_IMPORT_FAILURE).
     VkDeviceMemory sacrifice;
 };
+
+static bool first_family_binds_sparse(const struct probe *probe)
+{
+    const VkQueueFlags wanted = VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_GRAPHICS_BIT;
+    VkQueueFamilyProperties family = {0};
+    uint32_t count = 1;
+    probe->instance_vk->vkGetPhysicalDeviceQueueFamilyProperties(probe->physical_device, &count,
+                                                                 &family);
+    return count == 1 && (family.queueFlags & wanted) == wanted;
+}
 
 static const char *create_device(struct probe *probe)
 {
@@ -36,6 +48,10 @@ static const char *create_device(struct probe *probe)
             names[name_count++] = wanted[i];
         }
     }
+    VkPhysicalDeviceFeatures features, enabled = {0};
+    probe->instance_vk->vkGetPhysicalDeviceFeatures(probe->physical_device, &features);
+    probe->sparse = features.sparseBinding && first_family_binds_sparse(probe);
+    enabled.sparseBinding = probe->sparse;
     const float priority = 1.0f;
     const VkDeviceQueueCreateInfo queue = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -48,6 +64,7 @@ static const char *create_device(struct probe *probe)
         .pQueueCreateInfos = &queue,
         .enabledExtensionCount = name_count,
         .ppEnabledExtensionNames = names,
+        .pEnabledFeatures = &enabled,
     };
     if (probe->instance_vk->vkCreateDevice(probe->physical_device, &info, NULL, &probe->device) !=
         VK_SUCCESS) {
@@ -463,6 +480,9 @@ const char *pv_memory_probe(struct pv_device_facts *facts, const struct pv_vk_in
     probe_declarations(&probe);
     probe_host_pointer(&probe);
     probe_descriptors(&probe);
+    if (probe.sparse) {
+        pv_sparse_probe(facts, &probe.vk, probe.device);
+    }
     probe.vk.vkDestroyDevice(probe.device, NULL);
     return NULL;
 }

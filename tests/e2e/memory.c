@@ -1,5 +1,6 @@
 // Device memory: mapping, coherence in both directions, allocation and its failures.
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,7 +267,7 @@ void case_memory_every_type(struct e2e *t)
         }
         vkDestroyBuffer(t->device, handle, NULL);
         vkFreeMemory(t->device, buffer.memory, NULL);
-        e2e_print("type %u", type);
+        e2e_print("type of flags 0x%x", flags);
     }
 }
 
@@ -399,6 +400,18 @@ void case_memory_dedicated(struct e2e *t)
               wish.requiresDedicatedAllocation);
 }
 
+// Types by what they are: their numbers are the device's own.
+static void describe_types(const struct e2e *t, uint32_t bits, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (uint32_t i = 0; i < t->memory.memoryTypeCount; i++) {
+        const size_t length = strlen(text);
+        if (bits & (1u << i)) {
+            snprintf(text + length, size - length, " 0x%x", t->memory.memoryTypes[i].propertyFlags);
+        }
+    }
+}
+
 void case_memory_requirements(struct e2e *t)
 {
     static const VkDeviceSize sizes[] = {1, 63, 64, 65, 4096, 100000, 1u << 24};
@@ -417,10 +430,12 @@ void case_memory_requirements(struct e2e *t)
             CHECK((needs.alignment & (needs.alignment - 1)) == 0, "alignment");
             // Guests may be told sizes rounded up to the alignment: round before printing.
             const VkDeviceSize align = needs.alignment;
-            e2e_print("usage 0x%x, %llu bytes: up to %llu, alignment %llu, types 0x%x", usages[u],
+            char types[160];
+            describe_types(t, needs.memoryTypeBits, types, sizeof(types));
+            e2e_print("usage 0x%x, %llu bytes: up to %llu, alignment %llu, types%s", usages[u],
                       (unsigned long long)sizes[i],
                       (unsigned long long)((needs.size + align - 1) / align * align),
-                      (unsigned long long)align, needs.memoryTypeBits);
+                      (unsigned long long)align, types);
         }
     }
     if (t->api_version < VK_API_VERSION_1_3) {

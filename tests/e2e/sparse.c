@@ -173,3 +173,178 @@ void case_sparse_image(struct e2e *t)
     e2e_pattern_check(back.map, size, 29, "bound half");
     e2e_digest("bound half", back.map, size);
 }
+
+// Pages come and go while others stay; what is taken away keeps its contents until it comes back.
+void case_sparse_residency(struct e2e *t)
+{
+    enum { PAGES = 16, HALF = PAGES / 2 };
+    open_sparse(t);
+    if (!t->features.features.sparseResidencyBuffer) {
+        e2e_skip("no partially resident buffers");
+    }
+    VkBufferCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+        .flags = VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_SPARSE_RESIDENCY_BIT,
+        .size = 1 << 20,
+        .usage = copies,
+    };
+    VkBuffer sparse = VK_NULL_HANDLE;
+    OK(vkCreateBuffer(t->device, &info, NULL, &sparse));
+    VkMemoryRequirements needs;
+    vkGetBufferMemoryRequirements(t->device, sparse, &needs);
+    vkDestroyBuffer(t->device, sparse, NULL);
+    const VkDeviceSize page = needs.alignment;
+    info.size = page * PAGES;
+    OK(vkCreateBuffer(t->device, &info, NULL, &sparse));
+    KEEP(t, BUFFER, sparse);
+
+    const VkDeviceMemory memory = pages(t, needs.memoryTypeBits, page * HALF);
+    VkSparseMemoryBind binds[HALF];
+    VkBufferCopy in[HALF], out[HALF];
+    for (uint32_t i = 0; i < HALF; i++) { // every second page is there
+        binds[i] = (VkSparseMemoryBind){.resourceOffset = 2 * i * page,
+                                        .size = page,
+                                        .memory = memory,
+                                        .memoryOffset = i * page};
+        in[i] = (VkBufferCopy){i * page, 2 * i * page, page};
+        out[i] = (VkBufferCopy){2 * i * page, i * page, page};
+    }
+    const VkSparseBufferMemoryBindInfo buffer_binds = {sparse, HALF, binds};
+    const VkBindSparseInfo bind_info = {
+        .sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+        .bufferBindCount = 1,
+        .pBufferBinds = &buffer_binds,
+    };
+    bind(t, &bind_info);
+    const struct e2e_buffer from = e2e_buffer(t, page * HALF, copies, E2E_HOST);
+    const struct e2e_buffer to = e2e_buffer_with(t, NULL, page * HALF, copies);
+    e2e_pattern_fill(from.map, from.size, 71);
+    VkCommandBuffer commands = e2e_begin(t);
+    vkCmdCopyBuffer(commands, from.handle, sparse, HALF, in);
+    e2e_barrier(commands);
+    vkCmdCopyBuffer(commands, sparse, to.handle, HALF, out);
+    e2e_run(t, commands);
+    e2e_pattern_check(to.map, to.size, 71, "every second page");
+
+    // All pages go, and come back where there were none.
+    for (uint32_t i = 0; i < HALF; i++) {
+        binds[i].memory = VK_NULL_HANDLE;
+    }
+    bind(t, &bind_info);
+    for (uint32_t i = 0; i < HALF; i++) {
+        binds[i].memory = memory;
+        binds[i].resourceOffset += page;
+        out[i].srcOffset += page;
+    }
+    bind(t, &bind_info);
+    memset(to.map, 0, to.size);
+    commands = e2e_begin(t);
+    vkCmdCopyBuffer(commands, sparse, to.handle, HALF, out);
+    e2e_run(t, commands);
+    e2e_pattern_check(to.map, to.size, 71, "the pages between");
+    e2e_digest("the pages between", to.map, to.size);
+}
+
+// A whole sparse image with all its levels: blocks for the large ones, one piece for the tail.
+void case_sparse_image_levels(struct e2e *t)
+{
+    enum { SIZE = 512, LEVELS = 10 };
+    open_sparse(t);
+    if (!t->features.features.sparseResidencyImage2D) {
+        e2e_skip("no sparse images");
+    }
+    const VkImageCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+        .flags = VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_SPARSE_RESIDENCY_BIT,
+        .imageType = VK_IMAGE_TYPE_2D,
+        .format = VK_FORMAT_R8G8B8A8_UNORM,
+        .extent = {SIZE, SIZE, 1},
+        .mipLevels = LEVELS,
+        .arrayLayers = 1,
+        .samples = VK_SAMPLE_COUNT_1_BIT,
+        .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+    };
+    struct e2e_image image = {.format = info.format,
+                              .aspect = VK_IMAGE_ASPECT_COLOR_BIT,
+                              .extent = info.extent,
+                              .levels = LEVELS,
+                              .layers = 1};
+    OK(vkCreateImage(t->device, &info, NULL, &image.handle));
+    KEEP(t, IMAGE, image.handle);
+    VkMemoryRequirements needs;
+    vkGetImageMemoryRequirements(t->device, image.handle, &needs);
+    VkSparseImageMemoryRequirements sparse;
+    uint32_t count = 1;
+    vkGetImageSparseMemoryRequirements(t->device, image.handle, &count, &sparse);
+    CHECK(count == 1, "no sparse requirements");
+    const VkExtent3D block = sparse.formatProperties.imageGranularity;
+    CHECK(block.width && block.height, "granularity");
+    e2e_print("tail from level %u", sparse.imageMipTailFirstLod);
+
+    VkSparseImageMemoryBind binds[64];
+    uint32_t blocks = 0;
+    for (uint32_t level = 0; level < LEVELS && level < sparse.imageMipTailFirstLod; level++) {
+        const uint32_t size = SIZE >> level;
+        for (uint32_t y = 0; y < size; y += block.height) {
+            for (uint32_t x = 0; x < size; x += block.width) {
+                CHECK(blocks < COUNT(binds), "more blocks than expected");
+                binds[blocks] = (VkSparseImageMemoryBind){
+                    .subresource = {VK_IMAGE_ASPECT_COLOR_BIT, level, 0},
+                    .offset = {(int32_t)x, (int32_t)y, 0},
+                    .extent = {block.width < size - x ? block.width : size - x,
+                               block.height < size - y ? block.height : size - y, 1},
+                    .memoryOffset = blocks * needs.alignment,
+                };
+                blocks++;
+            }
+        }
+    }
+    const bool tail = sparse.imageMipTailFirstLod < LEVELS;
+    const VkDeviceMemory memory = pages(
+        t, needs.memoryTypeBits, blocks * needs.alignment + (tail ? sparse.imageMipTailSize : 0));
+    for (uint32_t i = 0; i < blocks; i++) {
+        binds[i].memory = memory;
+    }
+    const VkSparseMemoryBind tail_bind = {
+        .resourceOffset = sparse.imageMipTailOffset,
+        .size = sparse.imageMipTailSize,
+        .memory = memory,
+        .memoryOffset = blocks * needs.alignment,
+    };
+    const VkSparseImageMemoryBindInfo image_binds = {image.handle, blocks, binds};
+    const VkSparseImageOpaqueMemoryBindInfo opaque_binds = {image.handle, 1, &tail_bind};
+    const VkBindSparseInfo bind_info = {
+        .sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+        .imageOpaqueBindCount = tail ? 1 : 0,
+        .pImageOpaqueBinds = &opaque_binds,
+        .imageBindCount = blocks ? 1 : 0,
+        .pImageBinds = &image_binds,
+    };
+    bind(t, &bind_info);
+
+    const VkDeviceSize size = SIZE * SIZE * 4 * 2;
+    const struct e2e_buffer from = e2e_buffer(t, size, copies, E2E_HOST);
+    const struct e2e_buffer back = e2e_buffer_with(t, NULL, size, copies);
+    e2e_pattern_fill(from.map, size, 31);
+    VkBufferImageCopy regions[LEVELS];
+    VkDeviceSize offset = 0;
+    for (uint32_t level = 0; level < LEVELS; level++) {
+        const uint32_t length = SIZE >> level;
+        regions[level] = (VkBufferImageCopy){
+            .bufferOffset = offset,
+            .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, level, 0, 1},
+            .imageExtent = {length, length, 1},
+        };
+        offset += (VkDeviceSize)length * length * 4;
+    }
+    VkCommandBuffer commands = e2e_begin(t);
+    e2e_layout(commands, &image, VK_IMAGE_LAYOUT_UNDEFINED, VK_IMAGE_LAYOUT_GENERAL);
+    vkCmdCopyBufferToImage(commands, from.handle, image.handle, VK_IMAGE_LAYOUT_GENERAL, LEVELS,
+                           regions);
+    e2e_barrier(commands);
+    vkCmdCopyImageToBuffer(commands, image.handle, VK_IMAGE_LAYOUT_GENERAL, back.handle, LEVELS,
+                           regions);
+    e2e_run(t, commands);
+    CHECK(!memcmp(back.map, from.map, offset), "levels differ");
+    e2e_digest("all levels", back.map, offset);
+}

@@ -44,8 +44,7 @@ static void set_default_config(struct mock_vk_config *config)
             },
         .families =
             {
-                {VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT |
-                     VK_QUEUE_SPARSE_BINDING_BIT,
+                {VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT,
                  4,
                  64,
                  {1, 1, 1}},

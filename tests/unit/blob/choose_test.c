@@ -386,12 +386,73 @@ static void hides_types_in_place(void **state)
     struct pv_blob_choice choice;
     VkPhysicalDeviceMemoryProperties properties = nvidia_headless.properties;
     pv_blob_choose(&nvidia_headless, &(struct pv_blob_policy){.fd_only = true}, &choice);
-    pv_blob_choice_hide(&choice, &properties);
+    pv_blob_choice_show(&choice, &properties);
     assert_int_equal(properties.memoryTypeCount, 5);
     assert_int_equal(properties.memoryTypes[2].propertyFlags, VISIBLE | COHERENT);
     assert_int_equal(properties.memoryTypes[3].propertyFlags, VISIBLE | COHERENT | CACHED);
     assert_int_equal(properties.memoryTypes[4].propertyFlags, LOCAL);
     assert_int_equal(properties.memoryTypes[4].heapIndex, 0);
+}
+
+static void shows_the_only_type_twice_where_sparse_binding_ignores_it(void **state)
+{
+    (void)state;
+    struct pv_blob_choice choice;
+    struct pv_memory_facts facts = lavapipe_25_without_udmabuf;
+    const struct pv_blob_policy policy = {.fd_only = true};
+    facts.sparse_types = 1;
+    pv_blob_choose(&facts, &policy, &choice);
+    assert_int_equal(choice.type_count, 2);
+    assert_int_equal(choice.plain_type, 0);
+    assert_int_equal(choice.map[0], N);
+    assert_int_equal(choice.share[0], H); // a window's image may lie in it
+    assert_int_equal(choice.map[1], H);
+    assert_int_equal(choice.hidden_types, 0);
+    assert_int_equal(choice.sparse_types, 1);
+    assert_int_equal(choice.mechanism, H);
+    assert_int_equal(pv_blob_choice_host_type(&choice, 0), 0);
+    assert_int_equal(pv_blob_choice_host_type(&choice, 1), 0);
+    assert_int_equal(pv_blob_choice_resource_types(&choice, 1, true), 1);
+    assert_int_equal(pv_blob_choice_resource_types(&choice, 1, false), 2);
+
+    VkPhysicalDeviceMemoryProperties properties = facts.properties;
+    pv_blob_choice_show(&choice, &properties);
+    assert_int_equal(properties.memoryTypeCount, 2);
+    assert_int_equal(properties.memoryTypes[0].propertyFlags, LOCAL);
+    assert_int_equal(properties.memoryTypes[1].propertyFlags, LOCAL | VISIBLE | COHERENT | CACHED);
+}
+
+static void shows_types_once_where_sparse_binding_works(void **state)
+{
+    (void)state;
+    struct pv_blob_choice choice;
+    const struct pv_blob_policy policy = {.fd_only = true};
+    // Imports can be bound, too.
+    struct pv_memory_facts facts = lavapipe_25_without_udmabuf;
+    facts.sparse_types = facts.sparse_import_types = 1;
+    pv_blob_choose(&facts, &policy, &choice);
+    assert_int_equal(choice.type_count, 1);
+    assert_int_equal(choice.sparse_types, 1);
+    // There is memory that is not shared.
+    facts = nvidia_headless;
+    facts.sparse_types = 0x1f;
+    pv_blob_choose(&facts, &policy, &choice);
+    assert_int_equal(choice.type_count, 5);
+    assert_int_equal(choice.sparse_types & 0xc, 0); // types 2 and 3 are imported
+    assert_int_equal(choice.sparse_types & 1, 1);
+    assert_int_equal(pv_blob_choice_resource_types(&choice, 0xf, true) & 0xc, 0);
+    assert_int_equal(pv_blob_choice_resource_types(&choice, 0xf, false), 0xf);
+    // Nothing can be bound.
+    facts = lavapipe_22;
+    pv_blob_choose(&facts, &policy, &choice);
+    assert_int_equal(choice.type_count, 1);
+    assert_int_equal(choice.sparse_types, 0);
+    // The driver's own mappings are of ordinary memory.
+    facts = lavapipe_22;
+    facts.sparse_types = 1;
+    pv_blob_choose(&facts, &(struct pv_blob_policy){ALLOW(MAPPED), false}, &choice);
+    assert_int_equal(choice.type_count, 1);
+    assert_int_equal(choice.sparse_types, 1);
 }
 
 static void names_every_mechanism(void **state)
@@ -407,6 +468,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chooses_for_each_host),
         cmocka_unit_test(hides_types_in_place),
+        cmocka_unit_test(shows_the_only_type_twice_where_sparse_binding_ignores_it),
+        cmocka_unit_test(shows_types_once_where_sparse_binding_works),
         cmocka_unit_test(names_every_mechanism),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

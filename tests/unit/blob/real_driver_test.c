@@ -171,10 +171,10 @@ static void run(struct device *device, VkCommandBuffer commands)
         .commandBufferCount = 1,
         .pCommandBuffers = &commands,
     };
-    pthread_mutex_lock(&device->queue.lock);
+    pv_host_queue_begin(&device->queue);
     assert_int_equal(device->vk.vkQueueSubmit(device->queue.handle, 1, &submit, VK_NULL_HANDLE),
                      VK_SUCCESS);
-    pthread_mutex_unlock(&device->queue.lock);
+    pv_host_queue_end(&device->queue);
     assert_true(pv_queue_timeline_insert(device->timeline, ++fence_id));
     const uint64_t deadline_ns = pv_os_now_ns() + 20ull * 1000 * 1000 * 1000;
     while (atomic_load(&device->retired) != fence_id) {
@@ -214,7 +214,8 @@ static bool open_target(struct device *device, uint32_t type, struct pv_blob *im
 {
     VkMemoryRequirements requirements;
     *target = (struct target){.buffer = create_buffer(device, &requirements)};
-    if (!(requirements.memoryTypeBits & (1u << type))) {
+    if (!(pv_blob_choice_resource_types(&device->choice, requirements.memoryTypeBits, false) &
+          (1u << type))) {
         device->vk.vkDestroyBuffer(device->handle, target->buffer, NULL);
         return false;
     }
@@ -279,7 +280,8 @@ static void exercise_mechanism(enum pv_memory_mechanism mechanism)
     unsigned types = 0;
     for (uint32_t i = 0; i < device.choice.type_count; i++) {
         if (device.choice.map[i] == mechanism &&
-            (facts.memory.properties.memoryTypes[i].propertyFlags &
+            (facts.memory.properties.memoryTypes[pv_blob_choice_host_type(&device.choice, i)]
+                 .propertyFlags &
              VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)) {
             exercise(&device, i);
             types++;
@@ -347,7 +349,8 @@ static void exercise_image(struct device *device, VkImageTiling tiling)
     VkMemoryRequirements requirements;
     device->vk.vkGetImageMemoryRequirements(device->handle, image, &requirements);
     uint32_t type = 0;
-    while (!(requirements.memoryTypeBits & (1u << type))) {
+    while (!(pv_blob_choice_resource_types(&device->choice, requirements.memoryTypeBits, false) &
+             (1u << type))) {
         type++;
     }
     struct pv_blob_memory memory;

@@ -170,15 +170,66 @@ static void be_lavapipe(struct mock_vk_config *config)
     config->driver_id = VK_DRIVER_ID_MESA_LLVMPIPE;
 }
 
-static void knows_who_binds_imports_without_effect(void **state)
+// A device that writes through sparse bindings, of imported memory too or not.
+static struct {
+    bool to_imports;
+    VkDeviceMemory bound;
+} sparse;
+
+static void bind_sparse(void *user, void *const *args)
+{
+    (void)user;
+    const VkBindSparseInfo *info = *(const VkBindSparseInfo *const *)args[2];
+    sparse.bound = info->pBufferBinds->pBinds->memory;
+}
+
+static void write_sparse(void *user, void *const *args)
+{
+    (void)user;
+    (void)args;
+    struct mock_vk_memory memory;
+    if (sparse.bound && mock_vk_get_memory(sparse.bound, &memory) &&
+        (sparse.to_imports || !memory.import_type)) {
+        *(uint32_t *)memory.data = 0x53706172;
+    }
+}
+
+static void bind_without_effect(struct mock_vk_config *config)
+{
+    config->families[0].queueFlags |= VK_QUEUE_SPARSE_BINDING_BIT;
+}
+
+static void ignore_imports(struct mock_vk_config *config)
+{
+    be_lavapipe(config);
+    bind_without_effect(config);
+    mock_vk_set_hook("vkQueueBindSparse", bind_sparse, NULL);
+    mock_vk_set_hook("vkQueueSubmit", write_sparse, NULL);
+    sparse.to_imports = false;
+}
+
+static void write_to_imports(struct mock_vk_config *config)
+{
+    ignore_imports(config);
+    sparse.to_imports = true;
+}
+
+static void tries_sparse_binding_out(void **state)
 {
     (void)state;
     struct mock_device device;
-    mock_device_open(&device, be_lavapipe);
-    assert_true(device.facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS);
+    mock_device_open(&device, bind_without_effect);
+    const uint32_t invisible = device.facts.memory.sparse_types;
+    assert_int_equal(invisible & device.facts.memory.host_pointer_types, 0);
+    assert_int_equal(device.facts.memory.sparse_import_types, 0);
     mock_device_close(&device);
-    mock_device_open(&device, stick_like_nvidia);
-    assert_false(device.facts.quirks & PV_QUIRK_SPARSE_IGNORES_IMPORTS);
+    mock_device_open(&device, ignore_imports);
+    assert_int_equal(device.facts.memory.sparse_types & 0xc, 0xc);
+    assert_int_equal(device.facts.memory.sparse_import_types, 0);
+    mock_device_close(&device);
+    mock_device_open(&device, write_to_imports);
+    assert_int_equal(device.facts.memory.sparse_types & 0xc, 0xc);
+    assert_int_equal(device.facts.memory.sparse_import_types, 0xc);
     mock_device_close(&device);
 }
 
@@ -315,7 +366,7 @@ int main(void)
         cmocka_unit_test(tells_exportable_dmabufs_from_mappable_ones),
         cmocka_unit_test(believes_no_dmabuf_that_fails),
         cmocka_unit_test(recovers_from_an_import_failure_that_sticks),
-        cmocka_unit_test(knows_who_binds_imports_without_effect),
+        cmocka_unit_test(tries_sparse_binding_out),
         cmocka_unit_test(declares_only_what_changes_no_requirement),
         cmocka_unit_test(reads_what_fences_and_semaphores_can_carry),
         cmocka_unit_test(asks_a_vulkan_1_0_device_for_little),
