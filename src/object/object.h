@@ -16,10 +16,10 @@ enum pv_object_flags {
     // The driver refused to create it and the guest was not told (the command asked for no
     // reply). Commands that use it are skipped; destroying it only frees the id.
     PV_OBJECT_POISONED = 1u << 0,
-    // A buffer or image whose memory is bound by a queue.
-    PV_OBJECT_SPARSE = 1u << 2,
     // A fence like any other, which can be used again when it is destroyed (fence/pool.h).
     PV_OBJECT_POOLED = 1u << 1,
+    // A buffer or image whose memory is bound by a queue.
+    PV_OBJECT_SPARSE = 1u << 2,
 };
 
 // Derived objects (struct pv_device, struct pv_memory ...) start with this member.
