@@ -79,6 +79,11 @@ class Run:
         # At the start there is nothing to complain about.
         vm.expect(not self.news(), '\n'.join(['QEMU said:', self.machine.log()]))
 
+    def case_doctor_says_yes(self):
+        """The doctor finds out that it is in a guest, and that the guest gets the GPU."""
+        output = self.machine.run('/mnt/build/tools/pv-venus doctor')
+        vm.expect('Venus capset: wire format 1' in output and 'Yes: this guest' in output, output)
+
     def case_demo_equals_native(self):
         """The demo draws what it draws on the host."""
         self.draws_again('guest')
@@ -236,7 +241,7 @@ def dmabuf(root, build, accel):
         machine.run('modprobe vgem; [ -e /dev/udmabuf ]')
         host = f'VK_DRIVER_FILES={vm.HOST_DRIVER}'
         info = machine.run(f'{host} /mnt/build/tools/pv-venus info --memory dmabuf')
-        vm.expect('dma-buf' in info, info)
+        vm.expect('dma-bufs work' in info and 'emulated:    none' in info, info)
         for mechanism in ('dmabuf', 'all'):
             option = f'--pv-venus-option=--memory={mechanism}' if mechanism != 'all' else ''
             output = machine.run(
@@ -269,33 +274,43 @@ class Report:
         vm.say(f'ok {sum(self.count.values())} - {title} # SKIP {reason}')
 
     def run(self, title, function, *arguments):
-        """Whether it passed."""
         start = time.monotonic()
-        error = None
-        try:
-            function(*arguments)
-        except (vm.Failed, OSError) as caught:
-            error = caught
+        error = attempt(function, *arguments)
         self.result(title, error, time.monotonic() - start)
-        return error is None
+
+
+def attempt(function, *arguments):
+    """What went wrong, or None."""
+    try:
+        function(*arguments)
+    except (vm.Failed, OSError) as error:
+        return error
+    return None
 
 
 def test_machine(root, build, accel, report):
+    """One machine for all cases; a new one if it hangs."""
     cases = [(name[5:], getattr(Run, name)) for name in vars(Run) if name.startswith('case_')]
-    cases = [(name, case) for name, case in cases if report.wanted(name)]
-    if not cases:
-        return
-    qemu, mesa = root.version('qemu-system-x86_64'), root.mesa()
-    prefix = f'QEMU {qemu}, Mesa {mesa}: '
+    cases = [case for name, case in cases if report.wanted(name)]
+    qemu = root.version('qemu-system-x86_64')
+    prefix = f'QEMU {qemu}, Mesa {root.mesa()}: '
+    # QEMU 10 under TCG stops now and then when it unmaps memory (docs/abi.md).
+    forgiven = 2 if qemu.startswith('10.') and accel == 'tcg' else 0
     start = time.monotonic()
     try:
-        with vm.Machine(root, build, accel=accel) as machine:
-            vm.say(f'# {prefix}{accel}, up after {time.monotonic() - start:.0f} s')
-            run = Run(root, machine, build)
-            for _, case in cases:
-                if not report.run(prefix + case.__doc__, case, run) and machine.hangs:
-                    machine.qmp('system_reset')
-                    machine.wait_ready()
+        while cases:
+            start = time.monotonic()
+            with vm.Machine(root, build, accel=accel) as machine:
+                vm.say(f'# {prefix}{accel}, up after {time.monotonic() - start:.0f} s')
+                run = Run(root, machine, build)
+                while cases and not machine.hangs:
+                    start = time.monotonic()
+                    error = attempt(cases[0], run)
+                    if error and machine.hangs and forgiven > 0:
+                        forgiven -= 1
+                        vm.say('# QEMU 10 stopped answering its guest (docs/abi.md): once more')
+                        break
+                    report.result(prefix + cases.pop(0).__doc__, error, time.monotonic() - start)
     except vm.Failed as error:
         report.result(prefix + 'the machine', error, time.monotonic() - start)
 

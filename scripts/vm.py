@@ -429,6 +429,25 @@ class Machine:
                     return int(entry)
         raise Failed('there is no QEMU')
 
+    def cpu_seconds(self):
+        """Processor time of QEMU and its helpers so far, those that have ended included."""
+        parents, times = {}, {}
+        for entry in os.listdir('/proc'):
+            if entry.isdigit():
+                try:
+                    fields = read(f'/proc/{entry}/stat').rsplit(')', 1)[1].split()
+                except OSError:
+                    continue
+                parents[int(entry)] = int(fields[1])
+                times[int(entry)] = sum(int(field) for field in fields[11:15])
+        total = 0
+        for process in times:
+            ancestor = process
+            while ancestor not in (0, self.process.pid):
+                ancestor = parents.get(ancestor, 0)
+            total += times[process] if ancestor else 0
+        return total / os.sysconf('SC_CLK_TCK')
+
     def usage(self):
         """What QEMU holds of the host, but for what comes and goes on its own."""
         process = f'/proc/{self.pid()}'
