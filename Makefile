@@ -3,7 +3,7 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: demo demo-vm test test-vm test-scale build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: bench-check demo demo-vm test test-vm test-scale build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
@@ -15,7 +15,8 @@ help:
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan    the threaded units under the thread sanitizer'
-	@echo 'make bench         the benchmarks'
+	@echo 'make bench         the benchmarks: native, ours, the peer; writes bench/RESULTS.md'
+	@echo 'make bench-check   a short run against the committed figures'
 	@echo 'make cross-darwin  build for aarch64-macos with zig cc'
 	@echo 'make install       install (PREFIX=/usr/local, DESTDIR as usual)'
 	@echo 'make clean         remove the build folders'
@@ -62,9 +63,15 @@ check-asan check-tsan:
 	@$(PYTHON) scripts/test.py $(@:check-%=%)
 
 bench:
-	@scripts/setup.sh build
-	@scripts/build.sh build-release --buildtype=release -Dtests=false
-	@scripts/bench.sh build-release
+	@scripts/setup.sh test
+	@scripts/build.sh build-bench --buildtype=release
+	@scripts/bench.sh run build-bench
+
+bench-check:
+	@scripts/setup.sh test
+	@scripts/build.sh build-bench --buildtype=release
+	@$(PYTHON) bench/check.py --decode build-bench/bench/bench_decode
+	@scripts/bench.sh check build-bench
 
 cross-darwin:
 	@scripts/setup.sh build
@@ -77,4 +84,4 @@ install:
 	@if [ -z "$(DESTDIR)" ] && command -v ldconfig >/dev/null; then ldconfig; fi
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-darwin build-newest out
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-release build-bench build-darwin build-newest out

@@ -64,8 +64,9 @@ def title(result):
     peer = f'virglrenderer {machine["peer"]}' if machine['peer'] else 'none'
     return (f'Mesa {machine["mesa"]} guest and host ({machine["host_icd"]}), peer: {peer}; '
             f'{machine["system"]}, Linux {machine["kernel"]}, {machine["cpu"]}, '
-            f'{machine["cores"]} cores; {machine["date"]}; {machine["rounds"]} rounds, '
-            f'{machine["seconds"]} s a row')
+            f'{machine["cores"]} cores; {machine["date"]}; {machine["rounds"]} rounds '
+            f'({machine["slow_rounds"]} of what takes long), {machine["seconds"]} s a row; '
+            f'load of the machine at the end {machine["load"]:.1f}')
 
 
 def text(result):

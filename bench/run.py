@@ -26,6 +26,8 @@ import time
 ICDS = '/usr/share/vulkan/icd.d'
 PROGRAMS = ['round_trips', 'objects', 'recording', 'bandwidth', 'matrix_product', 'start_up', 'scale',
             'idle 1', 'idle 64', 'vkmark', 'demo']
+# These take long: --slow-rounds.
+SLOW = {'start_up', 'scale', 'idle 1', 'idle 64', 'vkmark', 'demo'}
 VKMARK = {
     'clear': 'clear',
     'cube': 'cube',
@@ -41,6 +43,7 @@ def arguments():
     parser.add_argument('--build', required=True)
     parser.add_argument('--json', required=True)
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--slow-rounds', type=int, help='of programs that take long')
     parser.add_argument('--seconds', type=float, default=0.3)
     parser.add_argument('--only')
     parser.add_argument('--targets', default='native,ours,peer')
@@ -171,8 +174,7 @@ def run_vkmark(options, server):
         for scene, benchmark in VKMARK.items():
             duration = max(0.5, options.seconds * 3)
             status, output, wall, client, server_ns = measured(
-                [vkmark, '--winsys', 'headless', '--size', size, '-p', 'immediate',
-                 '-b', f'{benchmark}:duration={duration}'], server)
+                [vkmark, '--winsys', 'headless', '--size', size, '-b', f'{benchmark}:duration={duration}'], server)
             found = re.search(r'FPS:\s*([0-9.]+)', output)
             if status != 0 or not found:
                 return rows, f'vkmark {scene}: status {status}: {output.strip()[-200:]}'
@@ -188,7 +190,7 @@ def run_demo(options, server):
         return [], 'pv-demo is not built'
     with tempfile.TemporaryDirectory() as folder:
         status, output, wall, client, server_ns = measured(
-            [demo, '--size', '1920x1080', '--output', f'{folder}/demo.png'], server)
+            [demo, '--width', '1920', '--height', '1080', '--output', f'{folder}/demo.png'], server)
     if status != 0:
         return [], f'pv-demo: status {status}: {output.strip()[-200:]}'
     return [row('demo 1920x1080', wall / 1e6, 'ms', 1, wall, client, server_ns)], None
@@ -230,6 +232,8 @@ def machine(options):
         'peer': package('libvirglrenderer1') if options.peer else '',
         'stand_in': not os.path.exists('/dev/udmabuf'),
         'rounds': options.rounds,
+        'slow_rounds': options.slow_rounds or options.rounds,
+        'load': os.getloadavg()[0],
         'seconds': options.seconds,
     }
 
@@ -248,7 +252,8 @@ def main():
     values = {}  # name -> target -> list of rows
     with tempfile.TemporaryDirectory(prefix='pv-bench-') as folder:
         for program in programs:
-            for number in range(options.rounds):
+            rounds = program in SLOW and options.slow_rounds or options.rounds
+            for number in range(rounds):
                 for target in targets:
                     with Server(options, target, folder) as server:
                         rows, note = run_program(options, program, server)
@@ -257,7 +262,7 @@ def main():
                     if note and (text := f'{program}, {target}: {note}') not in notes:
                         notes.append(text)
                         print(f'bench: {text}', file=sys.stderr)
-                print(f'bench: {program}: round {number + 1} of {options.rounds}', file=sys.stderr,
+                print(f'bench: {program}: round {number + 1} of {rounds}', file=sys.stderr,
                       flush=True)
     result = {'machine': machine(options), 'notes': notes, 'rows': []}
     for name, by_target in values.items():

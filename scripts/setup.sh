@@ -13,7 +13,7 @@ build_packages=(gcc g++ libc6-dev libcmocka-dev meson ninja-build pkg-config pyt
     libvulkan-dev libpng-dev libseccomp-dev glslang-tools)
 demo_packages=(libvulkan1 mesa-vulkan-drivers)
 test_packages=(vulkan-tools vulkan-validationlayers xvfb libegl1 libopengl0
-    clang clang-format ca-certificates)
+    clang clang-format valgrind ca-certificates)
 
 # For scripts/root.sh: a Debian of another release in a folder.
 root_packages=(mmdebstrap debian-archive-keyring ca-certificates)

@@ -1,0 +1,172 @@
+// Question: what does a command cost in the library, from its bytes to the driver's function?
+// Base case: a driver whose functions do nothing, so that what is left is ours: reading, decoding,
+// looking up objects, dispatch, and the reply where there is one.
+//
+//     decode             nanoseconds per command, all rows
+//     decode ROW TIMES   runs one stream TIMES times; bench/check.py counts the instructions
+//
+// Creating and destroying goes through the mock driver of the tests, whose book-keeping is part of
+// those rows: they are for comparing with themselves.
+#include "guest.h"
+
+#include "base/os.h"
+#include "context/context.h"
+#include "context/objects.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COMMANDS       256 // of a stream
+#define POOL           100
+#define COMMAND_BUFFER 101
+#define BUFFER         102
+#define FENCE          103
+#define FIRST_NEW      1000
+
+static void no_draw(VkCommandBuffer cb, uint32_t vertices, uint32_t instances, uint32_t first,
+                    uint32_t first_instance)
+{
+    (void)cb, (void)vertices, (void)instances, (void)first, (void)first_instance;
+}
+
+static void no_update(VkCommandBuffer cb, VkBuffer buffer, VkDeviceSize offset, VkDeviceSize size,
+                      const void *data)
+{
+    (void)cb, (void)buffer, (void)offset, (void)size, (void)data;
+}
+
+static VkResult no_status(VkDevice device, VkFence fence)
+{
+    (void)device, (void)fence;
+    return VK_SUCCESS;
+}
+
+static void open_guest(struct guest *g)
+{
+    guest_open_device(g);
+    write_create_command_pool(g, POOL, false);
+    write_allocate_command_buffers(g, POOL, (const uint64_t[]){COMMAND_BUFFER}, 1, false);
+    write_begin_command_buffer(g, COMMAND_BUFFER, false);
+    write_create_buffer(g, BUFFER, false);
+    write_create_fence(g, FENCE, false);
+    submit_well(g);
+    struct pv_device *device =
+        (struct pv_device *)pv_object_table_lookup(g->context->objects, DEVICE);
+    device->driver->vk.vkCmdDraw = no_draw;
+    device->driver->vk.vkCmdUpdateBuffer = no_update;
+    device->driver->vk.vkGetFenceStatus = no_status;
+}
+
+// -- one command of each row ---------------------------------------------------------------------
+
+static void draw(struct guest *g, uint32_t i)
+{
+    (void)i;
+    write_draw(g, COMMAND_BUFFER);
+}
+
+static void update(struct guest *g, uint32_t size)
+{
+    static const uint8_t data[4096];
+    begin(g, PV_COMMAND_vkCmdUpdateBuffer, false);
+    put_u64(g, COMMAND_BUFFER);
+    put_u64(g, BUFFER);
+    put_u64(g, 0);
+    put_u64(g, size);
+    put_u64(g, size);
+    put_data(g, data, size);
+}
+
+static void update_small(struct guest *g, uint32_t i)
+{
+    (void)i;
+    update(g, 16);
+}
+
+static void update_large(struct guest *g, uint32_t i)
+{
+    (void)i;
+    update(g, 4096);
+}
+
+static void status_with_reply(struct guest *g, uint32_t i)
+{
+    (void)i;
+    begin(g, PV_COMMAND_vkGetFenceStatus, true);
+    put_u64(g, DEVICE);
+    put_u64(g, FENCE);
+}
+
+static void fence_lives(struct guest *g, uint32_t i)
+{
+    write_create_fence(g, FIRST_NEW + i, false);
+    write_destroy(g, PV_COMMAND_vkDestroyFence, DEVICE, FIRST_NEW + i);
+}
+
+static void buffer_lives(struct guest *g, uint32_t i)
+{
+    write_create_buffer(g, FIRST_NEW + i, false);
+    write_destroy(g, PV_COMMAND_vkDestroyBuffer, DEVICE, FIRST_NEW + i);
+}
+
+static const struct row {
+    const char *name;
+    void (*write)(struct guest *g, uint32_t i);
+} rows[] = {
+    {"draw", draw},
+    {"update-16", update_small},
+    {"update-4096", update_large},
+    {"status-with-reply", status_with_reply},
+    {"fence", fence_lives},
+    {"buffer", buffer_lives},
+};
+
+// -- running -------------------------------------------------------------------------------------
+
+static void run(struct guest *g, uint32_t times)
+{
+    for (uint32_t i = 0; i < times; i++) {
+        if (!pv_context_submit(g->context, g->bytes, g->size)) {
+            fprintf(stderr, "decode: the context failed: %s\n", pv_context_failure(g->context));
+            exit(1);
+        }
+    }
+}
+
+static void run_row(const struct row *row, uint32_t times)
+{
+    struct guest g;
+    open_guest(&g);
+    for (uint32_t i = 0; i < COMMANDS; i++) {
+        row->write(&g, i);
+    }
+    run(&g, 2); // pools and arenas fill
+    const uint64_t begin_ns = pv_os_now_ns();
+    run(&g, times);
+    const double ns = (double)(pv_os_now_ns() - begin_ns) / times / COMMANDS;
+    printf("%-20s %8.1f ns, %zu bytes\n", row->name, ns, g.size / COMMANDS);
+    exit(0); // the driver's functions are gone: the guest cannot be closed
+}
+
+int main(int argc, char **argv)
+{
+    const char *only = argc == 3 ? argv[1] : NULL;
+    const int times = argc == 3 ? atoi(argv[2]) : 2000;
+    if ((argc != 1 && argc != 3) || times < 1) {
+        fprintf(stderr, "usage: decode [ROW TIMES]\n");
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (only && strcmp(only, rows[i].name) == 0) {
+            run_row(&rows[i], (uint32_t)times);
+        } else if (!only) {
+            char command[512];
+            snprintf(command, sizeof(command), "%s %s %d", argv[0], rows[i].name, times);
+            fflush(stdout);
+            if (system(command) != 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
