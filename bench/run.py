@@ -272,8 +272,9 @@ def main():
                 'values': [item['value'] for item in rows],
                 'median': statistics.median(item['value'] for item in rows),
                 # of both sides, for one unit of work
-                'cpu_ns': statistics.median((item['client_ns'] + item['server_ns']) / item['count']
-                                            for item in rows),
+                'cpu_ns': statistics.median(
+                    (item['client_ns'] + item['server_ns']) / max(item['count'], 1)
+                    for item in rows),
             }
         result['rows'].append(entry)
     with open(options.json, 'w', encoding='utf-8') as file:
