@@ -3,7 +3,7 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: bench-check demo demo-vm test test-vm test-scale build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: bench-check demo demo-vm test test-vm test-scale matrix coverage build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
@@ -12,6 +12,8 @@ help:
 	@echo 'make test-vm       virtual machines: QEMU 10 and 11, guests with Mesa 25.0 and 26.2'
 	@echo 'make test-headers  look for newer Vulkan headers, build and test with them'
 	@echo 'make test-scale    many clients, threads, objects and much memory, at full size'
+	@echo 'make matrix        the end-to-end cases: two Mesa guests on three releases of lavapipe'
+	@echo 'make coverage      which commands the tests run here; writes docs/coverage.md'
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan    the threaded units under the thread sanitizer'
@@ -53,6 +55,18 @@ test-scale:
 	    $(PYTHON) tests/scale/scale.py --full --pv-venus $(BUILD)/tools/pv-venus \
 	        --pv-scale $(BUILD)/tests/scale/pv-scale --mode $$mode || exit 1; \
 	done
+
+matrix:
+	@scripts/setup.sh test
+	@scripts/build.sh $(BUILD)
+	@scripts/matrix.py $(BUILD)
+	@scripts/coverage.py
+
+coverage:
+	@scripts/setup.sh test
+	@scripts/build.sh $(BUILD)
+	@scripts/matrix.py $(BUILD) --here
+	@scripts/coverage.py --record-mock $(BUILD) --vk-xml "$$(scripts/headers.sh)/share/vulkan/registry/vk.xml"
 
 build:
 	@scripts/setup.sh build
