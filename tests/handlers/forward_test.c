@@ -377,6 +377,95 @@ static void extensions_of_the_instance_are_counted(void **state)
     guest_close(&g);
 }
 
+// -- objects and payloads ----------------------------------------------------------------------
+
+static void check_template(void *user, void *const *args)
+{
+    (void)user;
+    const VkDescriptorUpdateTemplateCreateInfo *info =
+        *(const VkDescriptorUpdateTemplateCreateInfo **)args[1];
+    assert_int_equal(info->descriptorUpdateEntryCount, 1);
+    assert_int_equal(info->pDescriptorUpdateEntries[0].descriptorCount, 3);
+    assert_int_equal(info->pDescriptorUpdateEntries[0].stride, 24);
+}
+
+static void update_templates_are_created(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_with(&g, NULL, 0);
+    begin(&g, PV_COMMAND_vkCreateDescriptorSetLayout, false);
+    put_u64(&g, DEVICE);
+    put_present(&g);
+    put_stype(&g, VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO);
+    put_u32(&g, 0);
+    put_u32(&g, 0);
+    put_null(&g); // bindings
+    put_new(&g, 106);
+    mock_vk_set_hook("vkCreateDescriptorUpdateTemplate", check_template, NULL);
+    begin(&g, PV_COMMAND_vkCreateDescriptorUpdateTemplate, false);
+    put_u64(&g, DEVICE);
+    put_present(&g);
+    put_stype(&g, VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO);
+    put_u32(&g, 0);
+    put_u32(&g, 1);
+    put_u64(&g, 1);
+    put_u32(&g, 0); // dstBinding
+    put_u32(&g, 0);
+    put_u32(&g, 3);
+    put_u32(&g, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER);
+    put_u64(&g, 0);
+    put_u64(&g, 24);
+    put_u32(&g, VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET);
+    put_u64(&g, 106);
+    put_u32(&g, VK_PIPELINE_BIND_POINT_COMPUTE);
+    put_u64(&g, NO_ID);
+    put_u32(&g, 0);
+    put_new(&g, 107);
+    submit_well(&g);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_DESCRIPTOR_UPDATE_TEMPLATE), 1);
+    write_destroy(&g, PV_COMMAND_vkDestroyDescriptorUpdateTemplate, DEVICE, 107);
+    submit_well(&g);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_DESCRIPTOR_UPDATE_TEMPLATE), 0);
+    guest_close(&g);
+}
+
+// The guest hands a sync file on, and takes one that has signalled: only the payload changes here.
+static void semaphore_payloads_come_and_go(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_with(&g, NULL, 0);
+    write_create_semaphore(&g, 108, false, false);
+    begin(&g, PV_COMMAND_vkImportSemaphoreResourceMESA, false);
+    put_u64(&g, DEVICE);
+    put_present(&g);
+    put_stype(&g, 1000384004); // VK_STRUCTURE_TYPE_IMPORT_SEMAPHORE_RESOURCE_INFO_MESA
+    put_u64(&g, 108);
+    put_u32(&g, 0);
+    begin(&g, PV_COMMAND_vkWaitSemaphoreResourceMESA, false);
+    put_u64(&g, DEVICE);
+    put_u64(&g, 108);
+    submit_well(&g);
+    assert_int_equal(g.failures, 0);
+    guest_close(&g);
+}
+
+static void empty_sparse_binds_reach_the_queue(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_with(&g, NULL, 0);
+    begin(&g, PV_COMMAND_vkQueueBindSparse, true);
+    put_u64(&g, QUEUE);
+    put_u32(&g, 0);
+    put_null(&g);
+    put_u64(&g, NO_ID);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkQueueBindSparse), VK_SUCCESS);
+    guest_close(&g);
+}
+
 // -- states ------------------------------------------------------------------------------------
 
 static void check_value(void *user, void *const *args)
@@ -590,6 +679,9 @@ int main(void)
         CASE(capture_addresses_are_answered),
         CASE(an_events_status_is_answered),
         CASE(extensions_of_the_instance_are_counted),
+        CASE(update_templates_are_created),
+        CASE(semaphore_payloads_come_and_go),
+        CASE(empty_sparse_binds_reach_the_queue),
         CASE(rare_states_arrive),
 #ifdef VK_EXT_descriptor_heap
         CASE(a_range_of_depths_arrives),
