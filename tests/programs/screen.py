@@ -34,6 +34,10 @@ class Picture:
                 break
         return len(found)
 
+    def below(self, y):
+        """The picture without its first rows."""
+        return Picture(self.width, self.height - y, self.pixels[y * self.width * 3:])
+
     def share_of_commonest(self):
         """How much of the picture has the colour that most of it has."""
         count = collections.Counter(self.pixels[i:i + 3] for i in range(0, len(self.pixels), 3))
