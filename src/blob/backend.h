@@ -47,11 +47,16 @@ uint64_t pv_blob_mapped_size(const struct pv_blob *blob);
 
 // --- Devices -------------------------------------------------------------------------------
 
+// Answers that declare.c keeps, and places in which one may lie.
+#define PV_DECLARE_ENTRIES 256u
+#define PV_DECLARE_PROBES  4u
+
 struct pv_blob_device {
     struct pv_blob_device_params params;
     atomic_uint refs;
-    struct pv_recycler *recycler; // of freed memory; see recycle.h
-    atomic_bool said_shortage;    // in the log, once
+    struct pv_recycler *recycler;                                  // of freed memory; see recycle.h
+    struct pv_declare_entry *_Atomic declared[PV_DECLARE_ENTRIES]; // what declare.c has asked
+    atomic_bool said_shortage;                                     // in the log, once
 
     pthread_mutex_t lock; // guards every pv_blob_memory of the device, and `sacrifices`
     // PV_QUIRK_STICKY_IMPORT_FAILURE: something to free after a failed import, in each memory
@@ -66,6 +71,9 @@ VkResult pv_blob_device_allocate(struct pv_blob_device *device, const VkMemoryAl
 // Of one of the host's types.
 VkMemoryPropertyFlags pv_blob_device_type_flags(const struct pv_blob_device *device,
                                                 uint32_t type_index);
+
+// Frees the answers.
+void pv_declare_finish(struct pv_blob_device *device);
 
 // Whether the guest asked for memory that it may share with others.
 bool pv_blob_wants_export(const VkMemoryAllocateInfo *info);

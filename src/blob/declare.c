@@ -4,6 +4,9 @@
 #include "blob/backend.h"
 #include "blob/chain.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static const VkExternalMemoryHandleTypeFlagBits known_types[] = {
     VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
     VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
@@ -109,38 +112,55 @@ VkExternalMemoryHandleTypeFlags pv_blob_buffer_handle_types(const struct pv_blob
     return pv_declare_compatible(facts, mapping_types(choice) & facts->buffer_types, declared);
 }
 
-// Whether the driver makes this image with `type` declared.
-static bool image_accepts(const struct pv_blob_device *device, const VkImageCreateInfo *info,
-                          VkExternalMemoryHandleTypeFlagBits type)
+// -- what the driver says of images ----------------------------------------------------------
+
+// A question to the driver, but for lists of formats. Compared as bytes: no padding.
+struct image_question {
+    uint32_t format, type, tiling, usage, flags, stencil_usage, handle_type;
+};
+_Static_assert(sizeof(struct image_question) == 7 * sizeof(uint32_t), "no padding");
+
+struct image_answer {
+    bool refused; // or only for dedicated allocations
+    VkImageFormatProperties limits;
+};
+
+// Immutable once it is in the table.
+struct pv_declare_entry {
+    struct image_question question;
+    struct image_answer answer;
+};
+
+static void ask_driver(const struct pv_blob_device *device, const struct image_question *question,
+                       const VkImageFormatListCreateInfo *guest_formats,
+                       struct image_answer *answer)
 {
     VkPhysicalDeviceExternalImageFormatInfo external = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        .handleType = type,
+        .handleType = (VkExternalMemoryHandleTypeFlagBits)question->handle_type,
     };
     VkImageFormatListCreateInfo formats;
-    VkImageStencilUsageCreateInfo stencil;
-    const VkImageFormatListCreateInfo *guest_formats =
-        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
-    const VkImageStencilUsageCreateInfo *guest_stencil =
-        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO);
+    VkImageStencilUsageCreateInfo stencil = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO,
+        .stencilUsage = question->stencil_usage,
+    };
     if (guest_formats) {
         formats = *guest_formats;
         formats.pNext = external.pNext;
         external.pNext = &formats;
     }
-    if (guest_stencil) {
-        stencil = *guest_stencil;
+    if (question->stencil_usage) {
         stencil.pNext = external.pNext;
         external.pNext = &stencil;
     }
     const VkPhysicalDeviceImageFormatInfo2 query = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
         .pNext = &external,
-        .format = info->format,
-        .type = info->imageType,
-        .tiling = info->tiling,
-        .usage = info->usage,
-        .flags = info->flags,
+        .format = (VkFormat)question->format,
+        .type = (VkImageType)question->type,
+        .tiling = (VkImageTiling)question->tiling,
+        .usage = question->usage,
+        .flags = question->flags,
     };
     VkExternalImageFormatProperties properties = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
@@ -149,21 +169,100 @@ static bool image_accepts(const struct pv_blob_device *device, const VkImageCrea
         .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
         .pNext = &properties,
     };
-    if (device->params.instance_vk->vkGetPhysicalDeviceImageFormatProperties2(
-            device->params.physical_device, &query, &result) != VK_SUCCESS) {
-        return false;
+    const VkResult status = device->params.instance_vk->vkGetPhysicalDeviceImageFormatProperties2(
+        device->params.physical_device, &query, &result);
+    *answer = (struct image_answer){
+        .refused =
+            status != VK_SUCCESS || (properties.externalMemoryProperties.externalMemoryFeatures &
+                                     VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT),
+        .limits = result.imageFormatProperties,
+    };
+}
+
+static uint32_t hash(const struct image_question *question)
+{
+    uint32_t words[7], value = 2166136261u;
+    memcpy(words, question, sizeof(words));
+    for (size_t i = 0; i < 7; i++) {
+        value = (value ^ words[i]) * 16777619u;
+        value ^= value >> 15;
     }
-    const VkImageFormatProperties *limits = &result.imageFormatProperties;
-    return !(properties.externalMemoryProperties.externalMemoryFeatures &
-             VK_EXTERNAL_MEMORY_FEATURE_DEDICATED_ONLY_BIT) &&
-           info->extent.width <= limits->maxExtent.width &&
+    return value;
+}
+
+// Answers stay for the device's life. Readers take no lock; when a question's places are taken,
+// the driver is asked each time, so that a guest with many questions costs no more memory.
+static void find_answer(struct pv_blob_device *device, const struct image_question *question,
+                        struct image_answer *answer)
+{
+    const uint32_t first = hash(question);
+    for (uint32_t i = 0; i < PV_DECLARE_PROBES; i++) {
+        struct pv_declare_entry *_Atomic *place =
+            &device->declared[(first + i) % PV_DECLARE_ENTRIES];
+        // Pairs with the exchange below: what it points to is complete.
+        struct pv_declare_entry *entry = atomic_load_explicit(place, memory_order_acquire);
+        if (entry) {
+            if (memcmp(&entry->question, question, sizeof(*question)) == 0) {
+                *answer = entry->answer;
+                return;
+            }
+            continue;
+        }
+        ask_driver(device, question, NULL, answer);
+        entry = malloc(sizeof(*entry));
+        if (!entry) {
+            return;
+        }
+        *entry = (struct pv_declare_entry){*question, *answer};
+        struct pv_declare_entry *none = NULL;
+        if (!atomic_compare_exchange_strong_explicit(place, &none, entry, memory_order_release,
+                                                     memory_order_relaxed)) {
+            free(entry); // somebody else was faster
+        }
+        return;
+    }
+    ask_driver(device, question, NULL, answer);
+}
+
+// Whether the driver makes this image with `type` declared.
+static bool image_accepts(struct pv_blob_device *device, const VkImageCreateInfo *info,
+                          VkExternalMemoryHandleTypeFlagBits type)
+{
+    const VkImageFormatListCreateInfo *formats =
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
+    const VkImageStencilUsageCreateInfo *stencil =
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_STENCIL_USAGE_CREATE_INFO);
+    const struct image_question question = {
+        .format = (uint32_t)info->format,
+        .type = (uint32_t)info->imageType,
+        .tiling = (uint32_t)info->tiling,
+        .usage = info->usage,
+        .flags = info->flags,
+        .stencil_usage = stencil ? stencil->stencilUsage : 0,
+        .handle_type = (uint32_t)type,
+    };
+    struct image_answer answer;
+    if (formats) {
+        ask_driver(device, &question, formats, &answer);
+    } else {
+        find_answer(device, &question, &answer);
+    }
+    const VkImageFormatProperties *limits = &answer.limits;
+    return !answer.refused && info->extent.width <= limits->maxExtent.width &&
            info->extent.height <= limits->maxExtent.height &&
            info->extent.depth <= limits->maxExtent.depth &&
            info->mipLevels <= limits->maxMipLevels && info->arrayLayers <= limits->maxArrayLayers &&
            (info->samples & limits->sampleCounts);
 }
 
-VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(const struct pv_blob_device *device,
+void pv_declare_finish(struct pv_blob_device *device)
+{
+    for (uint32_t i = 0; i < PV_DECLARE_ENTRIES; i++) {
+        free(atomic_load_explicit(&device->declared[i], memory_order_relaxed));
+    }
+}
+
+VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(struct pv_blob_device *device,
                                                            const VkImageCreateInfo *info)
 {
     const struct pv_declare_facts *facts = &device->params.facts->declare;

@@ -14,8 +14,9 @@
 VkExternalMemoryHandleTypeFlags pv_blob_buffer_handle_types(const struct pv_blob_device *device,
                                                             const VkBufferCreateInfo *info);
 
-// Same for VkExternalMemoryImageCreateInfo. Asks the driver about this very image.
-VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(const struct pv_blob_device *device,
+// Same for VkExternalMemoryImageCreateInfo. Asks the driver about this very image, once for all
+// that are alike.
+VkExternalMemoryHandleTypeFlags pv_blob_image_handle_types(struct pv_blob_device *device,
                                                            const VkImageCreateInfo *info);
 
 // The handle types under which the driver sees memory that guests know by `guest_types`

@@ -158,6 +158,7 @@ void pv_blob_device_unref(struct pv_blob_device *device)
     }
     free_sacrifices(device);
     pv_recycler_close(device->recycler);
+    pv_declare_finish(device);
     pthread_mutex_destroy(&device->lock);
     const struct pv_blob_device_params params = device->params;
     free(device);

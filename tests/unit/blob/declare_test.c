@@ -181,6 +181,7 @@ static void asks_the_driver_about_each_image(void **state)
     assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), 0);
 
     info = plain_image(VK_IMAGE_TILING_OPTIMAL);
+    info.usage |= VK_IMAGE_USAGE_STORAGE_BIT; // not asked before
     mock_vk_fail("vkGetPhysicalDeviceImageFormatProperties2", 1, VK_ERROR_FORMAT_NOT_SUPPORTED);
     assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), 0);
     close_fixture(&fixture);
@@ -203,6 +204,34 @@ static void asks_nothing_when_the_probe_said_no(void **state)
     close_fixture(&fixture);
 }
 
+static void asks_once_about_images_that_are_alike(void **state)
+{
+    (void)state;
+    static const char query[] = "vkGetPhysicalDeviceImageFormatProperties2";
+    struct fixture fixture;
+    open_fixture(&fixture, &by_descriptor, have_host_memory_only);
+    VkImageCreateInfo info = plain_image(VK_IMAGE_TILING_LINEAR);
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
+    const uint32_t asked = mock_vk_call_count(query);
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
+    assert_int_equal(mock_vk_call_count(query), asked);
+    // The size is compared with the answer.
+    info.mipLevels = 2;
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), 0);
+    assert_int_equal(mock_vk_call_count(query), asked);
+    // What differs in more is another question.
+    info.mipLevels = 1;
+    info.usage |= VK_IMAGE_USAGE_STORAGE_BIT;
+    assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
+    assert_int_equal(mock_vk_call_count(query), asked + 1);
+    // However many there are, all are answered.
+    for (uint32_t usage = 1; usage < 1000; usage++) {
+        info.usage = usage;
+        assert_int_equal(pv_blob_image_handle_types(fixture.device, &info), HOST);
+    }
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +242,7 @@ int main(void)
         cmocka_unit_test(leaves_optimal_images_alone_in_device_memory),
         cmocka_unit_test(asks_the_driver_about_each_image),
         cmocka_unit_test(asks_nothing_when_the_probe_said_no),
+        cmocka_unit_test(asks_once_about_images_that_are_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
