@@ -3,13 +3,14 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: bench-check demo demo-vm test test-vm test-scale matrix coverage build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: bench-check demo demo-vm test test-vm test-vm-dmabuf test-scale matrix coverage build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
 	@echo 'make demo-vm       the same in a virtual machine: QEMU with our libvirglrenderer'
 	@echo 'make test          everything: units, end to end, sanitizers, macOS cross build'
 	@echo 'make test-vm       virtual machines: QEMU 10 and 11, guests with Mesa 25.0 and 26.2'
+	@echo 'make test-vm-dmabuf  the renderer in a guest that has dma-bufs; slow without KVM'
 	@echo 'make test-headers  look for newer Vulkan headers, build and test with them'
 	@echo 'make test-scale    many clients, threads, objects and much memory, at full size'
 	@echo 'make matrix        the end-to-end cases: two Mesa guests on three releases of lavapipe'
@@ -41,6 +42,11 @@ test-vm:
 	@scripts/setup.sh roots
 	@scripts/build.sh $(BUILD)
 	@$(PYTHON) scripts/test-vm.py --build-dir $(BUILD)
+
+test-vm-dmabuf:
+	@scripts/setup.sh roots
+	@scripts/build.sh $(BUILD)
+	@$(PYTHON) scripts/test-vm.py --build-dir $(BUILD) --suite sid --case dmabuf
 
 test-headers:
 	@scripts/setup.sh test
