@@ -8,7 +8,8 @@
 
 // -- creation --------------------------------------------------------------------------------
 
-// Sums per family; the driver must not be asked for queues that do not exist.
+// Sums per family; the driver must not be asked for queues that do not exist, nor for a device
+// without any (lavapipe reads the first queue without looking at their number).
 static bool queue_counts_fit(struct pv_stream *s, VkPhysicalDevice physical_device,
                              const VkDeviceCreateInfo *info, uint32_t *total)
 {
@@ -24,7 +25,7 @@ static bool queue_counts_fit(struct pv_stream *s, VkPhysicalDevice physical_devi
     *total = 0;
     for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
         const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
-        if (queue->queueFamilyIndex >= count ||
+        if (queue->queueFamilyIndex >= count || queue->queueCount == 0 ||
             queue->queueCount >
                 families[queue->queueFamilyIndex].queueCount - used[queue->queueFamilyIndex]) {
             return false;
@@ -39,7 +40,7 @@ static bool queue_counts_fit(struct pv_stream *s, VkPhysicalDevice physical_devi
         used[queue->queueFamilyIndex] += queue->queueCount;
         *total += queue->queueCount;
     }
-    return true;
+    return *total > 0;
 }
 
 static bool contains(const char *const *names, uint32_t count, const char *name)

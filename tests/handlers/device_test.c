@@ -35,17 +35,18 @@ static void impossible_queues_never_reach_the_driver(void **state)
 {
     (void)state;
     static const struct queues impossible[][2] = {
-        {{2, 1}, {0, 0}},          // no such family
-        {{UINT32_MAX, 1}, {0, 0}}, //
-        {{0, 5}, {0, 0}},          // the family has four
-        {{0, 2}, {0, 2}},          // the same queues twice
-        {{1, 3}, {0, 1}},
+        {{2, 1}, {0, 0}},                            // no such family
+        {{UINT32_MAX, 1}, {0, 0}},                   //
+        {{0, 5}, {0, 0}},                            // the family has four
+        {{0, 2}, {0, 2}},                            // the same queues twice
+        {{1, 3}, {0, 1}},          {{0, 0}, {0, 0}}, // none at all
+        {{0, 0}, {0, 1}},                            // none of one family
     };
     struct guest g;
     open_physical_device(&g);
     const uint32_t calls = mock_vk_call_count("vkCreateDevice");
     for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
-        const uint32_t count = impossible[i][1].count ? 2 : 1;
+        const uint32_t count = impossible[i][1].count ? 2 : impossible[i][0].count ? 1 : 0;
         write_create_device(&g, DEVICE, impossible[i], count, NULL, 0);
         submit_well(&g);
         assert_int_equal(get_result(&g, PV_COMMAND_vkCreateDevice), VK_ERROR_UNKNOWN);
