@@ -3,7 +3,7 @@
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 
-.PHONY: bench-check demo demo-vm test test-vm test-vm-dmabuf test-scale matrix coverage build check-asan check-tsan bench cross-darwin install clean help
+.PHONY: bench-check demo demo-vm test test-vm test-vm-dmabuf test-scale test-programs matrix coverage build check-asan check-tsan bench cross-darwin install clean help
 
 help:
 	@echo 'make demo          draw one picture natively and through pv-venus, and compare'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-vm-dmabuf  the renderer in a guest that has dma-bufs; slow without KVM'
 	@echo 'make test-headers  look for newer Vulkan headers, build and test with them'
 	@echo 'make test-scale    many clients, threads, objects and much memory, at full size'
+	@echo 'make test-programs  unmodified programs, natively and through us; writes out/programs.md'
 	@echo 'make matrix        the end-to-end cases: two Mesa guests on three releases of lavapipe'
 	@echo 'make coverage      which commands the tests run here; writes docs/coverage.md'
 	@echo 'make build         only build, into $(BUILD)/'
@@ -61,6 +62,13 @@ test-scale:
 	    $(PYTHON) tests/scale/scale.py --full --pv-venus $(BUILD)/tools/pv-venus \
 	        --pv-scale $(BUILD)/tests/scale/pv-scale --mode $$mode || exit 1; \
 	done
+
+test-programs:
+	@scripts/setup.sh programs
+	@scripts/build.sh $(BUILD)
+	@mkdir -p out
+	@$(PYTHON) tests/programs/run.py --build-dir $(BUILD) --json out/programs.json \
+	    --markdown out/programs.md --keep out/programs
 
 matrix:
 	@scripts/setup.sh test

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the system packages that a goal of the Makefile needs.
 #
-#   scripts/setup.sh build|demo|test|roots
+#   scripts/setup.sh build|demo|test|roots|programs
 #
 # Says what it is going to add before it adds it, needs root (or sudo) only if something is
 # missing, and does nothing otherwise. Debian 12 and newer and Ubuntu 24.04 and newer are set up;
@@ -17,6 +17,9 @@ test_packages=(vulkan-tools vulkan-validationlayers xvfb libegl1 libopengl0
 
 # For scripts/root.sh: a Debian of another release in a folder.
 root_packages=(mmdebstrap debian-archive-keyring ca-certificates)
+
+# For programs in windows; the programs themselves run in roots, but for those of the tests.
+program_packages=(vulkan-tools xvfb weston)
 
 # Fetches zig for the macOS cross build, which is skipped without it.
 cross_packages=(npm)
@@ -187,7 +190,8 @@ main()
     demo) wanted+=("${demo_packages[@]}") ;;
     test) wanted+=("${demo_packages[@]}" "${test_packages[@]}" "${root_packages[@]}") ;;
     roots) wanted+=("${demo_packages[@]}" "${root_packages[@]}") ;;
-    *) die "usage: scripts/setup.sh build|demo|test|roots" ;;
+    programs) wanted+=("${demo_packages[@]}" "${root_packages[@]}" "${program_packages[@]}") ;;
+    *) die "usage: scripts/setup.sh build|demo|test|roots|programs" ;;
     esac
 
     if [ -r /etc/os-release ]; then
@@ -199,7 +203,7 @@ main()
     case $id:${version%%.*} in
     debian:1[2-9] | debian:99 | ubuntu:2[4-9])
         set_up_apt "$id" "$version" "${wanted[@]}"
-        [ "$goal" != test ] || set_up_cross
+        case $goal in test | programs) set_up_cross ;; esac
         ;;
     *)
         say "not Debian 12+ or Ubuntu 24.04+; needed, under Debian's names: ${wanted[*]} (Mesa" \

@@ -1,6 +1,7 @@
 """OpenGL programs through Zink, Mesa's OpenGL on Vulkan."""
 
 import re
+from xml.etree import ElementTree
 
 from harness import program
 import screen
@@ -33,11 +34,51 @@ def glmark(test, command):
               ', the same in both')
 
 
-@program(package='glmark2-x11')
+@program(places=('trixie', 'sid'), package='glmark2-x11')
 def glmark2(test):
     glmark(test, 'glmark2')
 
 
-@program(package='glmark2-es2-x11')
+@program(places=('trixie', 'sid'), package='glmark2-es2-x11')
 def glmark2_es2(test):
     glmark(test, 'glmark2-es2')
+
+
+# (profile, tests, whether each has a process of its own): what a machine without a GPU does in minutes.
+PIGLIT = [
+    ('quick_gl', r'spec@!opengl 1\.[15]@|spec@arb_framebuffer_object@fbo-(blit|drawbuffers)', True),
+    ('quick_shader', r'spec@glsl-1\.(10|30)@execution@(built-in-functions@fs|interpolation|switch|clipping)', False),
+]
+
+
+def piglit_results(test, run, name, profile, tests, isolated):
+    """{test: result} of one run."""
+    out = test.path(name)
+    run(['piglit', 'run', '-b', 'junit', '-p', 'surfaceless_egl', '-o', '-j', '2', '--timeout', '60',
+         '--process-isolation', 'true' if isolated else 'false', '-l', 'quiet', '-t', tests, profile,
+         out], env=ZINK, timeout=1500)
+    results = {}
+    for case in ElementTree.parse(f'{out}/results.xml').iter('testcase'):
+        kinds = [child.tag for child in case if child.tag in ('failure', 'error', 'skipped')]
+        said = case.find(kinds[0]) if kinds else None
+        results[f'{case.get("classname")}.{case.get("name")}'] = \
+            (kinds[0] + ' ' + (said.get('message') or said.get('type') or '')).strip() if kinds else 'pass'
+    return results
+
+
+@program(places=('trixie', 'sid'), package='piglit')
+def piglit(test):
+    """OpenGL tests, case by case."""
+    test.require('piglit')
+    native, ours = {}, {}
+    for i, (profile, tests, isolated) in enumerate(PIGLIT):
+        native.update(piglit_results(test, test.native, f'native{i}', profile, tests, isolated))
+        ours.update(piglit_results(test, test.ours, f'ours{i}', profile, tests, isolated))
+    test.expect(len(native) > 300, f'only {len(native)} tests')
+    differ = [f'{name}: {native.get(name)} natively, {ours.get(name)} through us'
+              for name in sorted({**native, **ours}) if native.get(name) != ours.get(name)]
+    test.expect(not differ, f'{len(differ)} of {len(native)} differ\n' + '\n'.join(differ[:40]))
+    passed = sum(result == 'pass' for result in native.values())
+    skipped = sum(result.startswith('skipped') for result in native.values())
+    test.note(f'{len(native)} results equal: {passed} pass, {skipped} skip, '
+              f'{len(native) - passed - skipped} fail')
