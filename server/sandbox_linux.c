@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,10 +54,6 @@ static const char *const refused_calls[] = {
     "migrate_pages",
     "move_pages",
     // the network, and services that listen on this machine; the client's socket is there already
-    "socket",
-    "connect",
-    "bind",
-    "listen",
     "accept",
     "accept4",
     // these would do for others what is refused here
@@ -142,6 +139,27 @@ static const char *const refused_calls[] = {
     "nfsservctl",
 };
 
+// CUDA, of which NVIDIA's ray tracing is made, looks for a service with a local socket of packets,
+// and listens with another for itself. It does without the service, but not without the sockets.
+// Unconnected, they reach nobody, and nobody who connects is accepted.
+static bool refuse_sockets(scmp_filter_ctx filter)
+{
+    const scmp_datum_t types = 0xf; // the rest are flags
+    bool added = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                                  SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+    for (scmp_datum_t type = 0; type <= types; type++) {
+        if (type != SOCK_SEQPACKET) {
+            added = added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                                              SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                                              SCMP_A1(SCMP_CMP_MASKED_EQ, types, type)) == 0;
+        }
+    }
+    // A pair of datagram sockets can send to any other.
+    added = added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socketpair), 1,
+                                      SCMP_A1(SCMP_CMP_MASKED_EQ, types, SOCK_DGRAM)) == 0;
+    return added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(connect), 0) == 0;
+}
+
 static bool refuse_by_arguments(scmp_filter_ctx filter)
 {
     const scmp_datum_t self = (scmp_datum_t)getpid();
@@ -174,7 +192,7 @@ static bool add_rules(scmp_filter_ctx filter)
             return false;
         }
     }
-    return refuse_by_arguments(filter);
+    return refuse_sockets(filter) && refuse_by_arguments(filter);
 }
 
 static bool filter_calls(char *error, size_t error_size)

@@ -115,12 +115,22 @@ static int no_network(const struct folder *folder)
     REFUSED(socket(AF_INET6, SOCK_DGRAM, 0), EPERM);
     REFUSED(socket(AF_NETLINK, SOCK_RAW, 0), EPERM);
     REFUSED(socket(AF_UNIX, SOCK_STREAM, 0), EPERM);
-    // With a socket that was there before, too.
-    REFUSED(connect(folder->listener, (struct sockaddr *)&address, sizeof(address)), EPERM);
+    REFUSED(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), EPERM);
+    // Drivers of NVIDIA's insist on these, which reach nobody.
+    const int packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    WORKS(packets >= 0);
+    WORKS(bind(packets, (struct sockaddr *)&(struct sockaddr_un){.sun_family = AF_UNIX},
+               sizeof(sa_family_t)) == 0);
+    WORKS(listen(packets, 1) == 0);
+    REFUSED(accept(packets, NULL, NULL), EPERM);
+    REFUSED(connect(packets, (struct sockaddr *)&address, sizeof(address)), ENOENT);
+    // Nor can those that were there before.
+    REFUSED(connect(folder->listener, (struct sockaddr *)&address, sizeof(address)), ENOENT);
     REFUSED(accept(folder->listener, NULL, NULL), EPERM);
     // What connects threads of this process stays.
     int pair[2];
     char byte = 'x';
+    REFUSED(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), EPERM);
     WORKS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     WORKS(send(pair[0], &byte, 1, 0) == 1 && recv(pair[1], &byte, 1, 0) == 1);
     return 0;
