@@ -42,7 +42,7 @@ if [ -n "${BENCH_HOST_ICD-}" ]; then
 else
     for suite in trixie sid; do
         status=0
-        root=$(scripts/root.sh "$suite" bench libvulkan1 mesa-vulkan-drivers virgl-server python3 vkmark) ||
+        root=$(scripts/root.sh "$suite" bench libvulkan1 mesa-vulkan-drivers virgl-server python3 vkmark libpng16-16t64) ||
             status=$?
         if [ $status -eq 0 ]; then
             scripts/in-root.sh --bind "$build" "$root" \
