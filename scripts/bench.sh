@@ -32,7 +32,7 @@ arguments=(--build "$build" --rounds "${BENCH_ROUNDS:-$rounds}" --seconds "${BEN
 if [ -n "${BENCH_ONLY-}" ]; then
     arguments+=(--only "$BENCH_ONLY")
 elif [ "$what" = check ]; then
-    arguments+=(--only round_trips,objects,recording,bandwidth,matrix_product)
+    arguments+=(--only "round_trips,objects,recording,bandwidth,matrix_product")
 fi
 
 results=()
