@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "cases.h"
+#include "grid.h"
 #include "shaders.h"
 
-enum { SIZE = 64 };
+enum { SIZE = GRID_SIZE };
 static const VkFormat rgba = VK_FORMAT_R8G8B8A8_UNORM;
 static const VkSubpassContents inline_ = VK_SUBPASS_CONTENTS_INLINE;
 
@@ -14,52 +15,9 @@ struct quad {
     float area[4], colour[4], depth, unused[3];
 };
 
-// A target and the pipeline of the instance grid: 8x8 cells of 8x8 pixels.
-struct grid {
-    struct e2e_target target;
-    struct e2e_set set;
-    VkPipeline pipeline;
-};
-
-static struct grid grid_open(struct e2e *t)
-{
-    struct grid grid;
-    e2e_open(t, NULL);
-    grid.target = e2e_target(
-        t, &(struct e2e_target_params){.width = SIZE, .height = SIZE, .formats = {rgba}});
-    grid.set = e2e_set(t, NULL, 0, 0, 0);
-    grid.pipeline = e2e_graphics(t, &grid.target,
-                                 &(struct e2e_pipeline_params){.vertex = CODE(instances_vert),
-                                                               .fragment = CODE(colour_frag),
-                                                               .layout = grid.set.layout});
-    return grid;
-}
-
-static VkCommandBuffer grid_begin(struct e2e *t, const struct grid *grid)
-{
-    VkCommandBuffer commands = e2e_begin(t);
-    e2e_target_begin(commands, &grid->target, inline_);
-    vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, grid->pipeline);
-    return commands;
-}
-
-// Ends the pass, and checks that exactly the cells in `expected` (a bit each) are drawn.
-static void grid_end(struct e2e *t, const struct grid *grid, VkCommandBuffer commands,
-                     uint64_t expected, const char *label)
-{
-    vkCmdEndRenderPass(commands);
-    e2e_run(t, commands);
-    const struct e2e_buffer picture = e2e_target_read(t, &grid->target, label);
-    for (uint32_t cell = 0; cell < 64; cell++) {
-        const uint32_t pixel =
-            e2e_pixel(&picture, &grid->target, cell % 8 * 8 + 4, cell / 8 * 8 + 4);
-        CHECK((pixel != 0) == (expected >> cell & 1), "%s: cell %u is 0x%08x", label, cell, pixel);
-    }
-}
-
 void case_draws_instanced(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     VkCommandBuffer commands = grid_begin(t, &grid);
     vkCmdDraw(commands, 6, 20, 0, 3);
     vkCmdDraw(commands, 6, 1, 0, 40);
@@ -70,7 +28,7 @@ void case_draws_indexed(struct e2e *t)
 {
     static const uint16_t narrow[] = {9, 9, 0, 1, 2, 3, 4, 5};
     static const uint32_t wide[] = {6, 7, 8, 9, 10, 11};
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     const struct e2e_buffer a =
         e2e_buffer_with(t, narrow, sizeof(narrow), VK_BUFFER_USAGE_INDEX_BUFFER_BIT);
     const struct e2e_buffer b =
@@ -122,7 +80,7 @@ void case_draws_primitive_restart(struct e2e *t)
 
 void case_draws_indirect(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     if (!t->features.features.drawIndirectFirstInstance) {
         e2e_skip("no first instance in indirect draws");
     }
@@ -155,7 +113,7 @@ void case_draws_indirect(struct e2e *t)
 
 void case_draws_indirect_count(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     if (!t->features12.drawIndirectCount) {
         e2e_skip("no indirect count");
     }
@@ -176,7 +134,7 @@ void case_draws_indirect_count(struct e2e *t)
 void case_draws_secondary(struct e2e *t)
 {
     enum { SECONDARIES = 8 };
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     VkCommandBuffer secondaries[SECONDARIES];
     const VkCommandBufferAllocateInfo allocate = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -212,7 +170,7 @@ void case_draws_secondary(struct e2e *t)
 
 void case_draws_ten_thousand(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     VkCommandBuffer commands = grid_begin(t, &grid);
     for (uint32_t i = 0; i < 10000; i++) {
         vkCmdDraw(commands, 6, 1, 0, i * 5 % 63);
@@ -433,7 +391,7 @@ void case_draws_clear_attachments(struct e2e *t)
 
 void case_draws_imageless_framebuffer(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     if (!t->features12.imagelessFramebuffer) {
         e2e_skip("no imageless framebuffers");
     }
@@ -533,7 +491,7 @@ static VkRenderPass pass2_create(struct e2e *t)
 
 void case_draws_render_pass2(struct e2e *t)
 {
-    const struct grid grid = grid_open(t);
+    const struct grid grid = grid_open(t, NULL, NULL);
     e2e_need_version(t, VK_API_VERSION_1_2);
     const VkRenderPass pass = pass2_create(t);
     const VkFramebufferCreateInfo framebuffer_info = {
@@ -548,15 +506,14 @@ void case_draws_render_pass2(struct e2e *t)
     VkFramebuffer framebuffer = VK_NULL_HANDLE;
     OK(vkCreateFramebuffer(t->device, &framebuffer_info, NULL, &framebuffer));
     KEEP(t, FRAMEBUFFER, framebuffer);
-    const VkPipeline pipeline =
-        e2e_graphics(t,
-                     &(struct e2e_target){.pass = pass,
-                                          .extent = grid.target.extent,
-                                          .colour_count = 1,
-                                          .samples = VK_SAMPLE_COUNT_1_BIT},
-                     &(struct e2e_pipeline_params){.vertex = CODE(instances_vert),
-                                                   .fragment = CODE(colour_frag),
-                                                   .layout = grid.set.layout});
+    const VkPipeline pipeline = e2e_graphics(
+        t,
+        &(struct e2e_target){.pass = pass,
+                             .extent = grid.target.extent,
+                             .colour_count = 1,
+                             .samples = VK_SAMPLE_COUNT_1_BIT},
+        &(struct e2e_pipeline_params){
+            .vertex = CODE(instances_vert), .fragment = CODE(colour_frag), .layout = grid.layout});
     const VkClearValue clear = {.color.float32 = {0}};
     const VkRenderPassBeginInfo begin = {
         .sType = VK_STRUCTURE_TYPE_RENDER_PASS_BEGIN_INFO,

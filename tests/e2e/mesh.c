@@ -3,19 +3,11 @@
 #include <string.h>
 
 #include "cases.h"
+#include "grid.h"
 #include "shaders.h"
 
-enum { SIZE = 64 };
-static const VkFormat rgba = VK_FORMAT_R8G8B8A8_UNORM;
-
-// A grid of 8x8 cells and a pipeline that draws one with each workgroup.
-struct grid {
-    struct e2e_target target;
-    VkPipelineLayout layout;
-    VkPipeline pipeline;
-};
-
-static struct grid grid_open(struct e2e *t, bool with_tasks)
+// A grid with a pipeline that draws a cell with each workgroup.
+static struct grid mesh_grid_open(struct e2e *t, bool with_tasks)
 {
     static const char *const extension = VK_EXT_MESH_SHADER_EXTENSION_NAME;
     VkPhysicalDeviceMeshShaderFeaturesEXT feature = {
@@ -26,8 +18,7 @@ static struct grid grid_open(struct e2e *t, bool with_tasks)
     struct grid grid;
     e2e_open(t, &(struct e2e_device_params){
                     .extensions = &extension, .extension_count = 1, .features = &feature});
-    grid.target = e2e_target(
-        t, &(struct e2e_target_params){.width = SIZE, .height = SIZE, .formats = {rgba}});
+    grid.target = grid_target(t);
     const VkShaderStageFlags stage =
         with_tasks ? VK_SHADER_STAGE_TASK_BIT_EXT : VK_SHADER_STAGE_MESH_BIT_EXT;
     grid.layout = e2e_set(t, NULL, 0, stage, 4).layout;
@@ -41,30 +32,9 @@ static struct grid grid_open(struct e2e *t, bool with_tasks)
     return grid;
 }
 
-static VkCommandBuffer grid_begin(struct e2e *t, const struct grid *grid)
-{
-    VkCommandBuffer commands = e2e_begin(t);
-    e2e_target_begin(commands, &grid->target, VK_SUBPASS_CONTENTS_INLINE);
-    vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, grid->pipeline);
-    return commands;
-}
-
-static void grid_end(struct e2e *t, const struct grid *grid, VkCommandBuffer commands,
-                     uint64_t expected)
-{
-    vkCmdEndRenderPass(commands);
-    e2e_run(t, commands);
-    const struct e2e_buffer picture = e2e_target_read(t, &grid->target, "cells");
-    for (uint32_t cell = 0; cell < 64; cell++) {
-        const uint32_t pixel =
-            e2e_pixel(&picture, &grid->target, cell % 8 * 8 + 4, cell / 8 * 8 + 4);
-        CHECK((pixel != 0) == (expected >> cell & 1), "cell %u is 0x%08x", cell, pixel);
-    }
-}
-
 void case_mesh_draws(struct e2e *t)
 {
-    const struct grid grid = grid_open(t, false);
+    const struct grid grid = mesh_grid_open(t, false);
     E2E_FUNCTION(t, CmdDrawMeshTasksEXT);
     E2E_FUNCTION(t, CmdDrawMeshTasksIndirectEXT);
     E2E_FUNCTION(t, CmdDrawMeshTasksIndirectCountEXT);
@@ -83,15 +53,15 @@ void case_mesh_draws(struct e2e *t)
     CmdDrawMeshTasksIndirectCountEXT(commands, buffer.handle, sizeof(draws[0]), buffer.handle, 128,
                                      2, sizeof(draws[0]));
     grid_end(t, &grid, commands,
-             3u << 3 | 3u << 11 | 3ull << 32 | 1ull << 40 | 15ull << 50 | 1ull << 58);
+             3u << 3 | 3u << 11 | 3ull << 32 | 1ull << 40 | 15ull << 50 | 1ull << 58, "cells");
 }
 
 void case_mesh_tasks(struct e2e *t)
 {
-    const struct grid grid = grid_open(t, true);
+    const struct grid grid = mesh_grid_open(t, true);
     E2E_FUNCTION(t, CmdDrawMeshTasksEXT);
     VkCommandBuffer commands = grid_begin(t, &grid);
     vkCmdPushConstants(commands, grid.layout, VK_SHADER_STAGE_TASK_BIT_EXT, 0, 4, &(uint32_t){2});
     CmdDrawMeshTasksEXT(commands, 4, 1, 1);
-    grid_end(t, &grid, commands, 0x1c1c1c1cull);
+    grid_end(t, &grid, commands, 0x1c1c1c1cull, "cells");
 }
