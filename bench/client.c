@@ -447,6 +447,90 @@ VkShaderModule bench_shader(const struct bench *b, const uint32_t *code, size_t 
     return module;
 }
 
+void bench_arguments_open(const struct bench *b, struct bench_arguments *arguments)
+{
+    VkDescriptorSetLayoutBinding bindings[BENCH_ARGUMENTS];
+    for (uint32_t i = 0; i < COUNT(bindings); i++) {
+        bindings[i] = (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1,
+                                                     VK_SHADER_STAGE_COMPUTE_BIT, NULL};
+    }
+    OK(vkCreateDescriptorSetLayout(b->device,
+                                   &(VkDescriptorSetLayoutCreateInfo){
+                                       .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                       .bindingCount = COUNT(bindings),
+                                       .pBindings = bindings},
+                                   NULL, &arguments->set_layout));
+    OK(vkCreatePipelineLayout(
+        b->device,
+        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                      .setLayoutCount = 1,
+                                      .pSetLayouts = &arguments->set_layout},
+        NULL, &arguments->layout));
+    OK(vkCreateDescriptorPool(
+        b->device,
+        &(VkDescriptorPoolCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+            .flags = VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT,
+            .maxSets = 64,
+            .poolSizeCount = 1,
+            .pPoolSizes =
+                &(VkDescriptorPoolSize){VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 64 * BENCH_ARGUMENTS}},
+        NULL, &arguments->pool));
+    arguments->set = bench_arguments_set(b, arguments);
+}
+
+void bench_arguments_close(const struct bench *b, struct bench_arguments *arguments)
+{
+    vkDestroyDescriptorPool(b->device, arguments->pool, NULL);
+    vkDestroyPipelineLayout(b->device, arguments->layout, NULL);
+    vkDestroyDescriptorSetLayout(b->device, arguments->set_layout, NULL);
+}
+
+VkDescriptorSet bench_arguments_set(const struct bench *b, const struct bench_arguments *arguments)
+{
+    VkDescriptorSet set;
+    OK(vkAllocateDescriptorSets(
+        b->device,
+        &(VkDescriptorSetAllocateInfo){.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                       .descriptorPool = arguments->pool,
+                                       .descriptorSetCount = 1,
+                                       .pSetLayouts = &arguments->set_layout},
+        &set));
+    return set;
+}
+
+void bench_arguments_write(const struct bench *b, VkDescriptorSet set, uint32_t index,
+                           const VkDescriptorBufferInfo *range)
+{
+    vkUpdateDescriptorSets(
+        b->device, 1,
+        &(VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                .dstSet = set,
+                                .dstBinding = index,
+                                .descriptorCount = 1,
+                                .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                .pBufferInfo = range},
+        0, NULL);
+}
+
+VkPipeline bench_compute_pipeline(const struct bench *b, const struct bench_arguments *arguments,
+                                  VkShaderModule shader, const VkSpecializationInfo *constants)
+{
+    VkPipeline pipeline;
+    OK(vkCreateComputePipelines(
+        b->device, VK_NULL_HANDLE, 1,
+        &(VkComputePipelineCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+            .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                      .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                      .module = shader,
+                      .pName = "main",
+                      .pSpecializationInfo = constants},
+            .layout = arguments->layout},
+        NULL, &pipeline));
+    return pipeline;
+}
+
 VkCommandBuffer bench_command_buffer(const struct bench *b, VkCommandBufferLevel level)
 {
     VkCommandBuffer cb;

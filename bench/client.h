@@ -86,6 +86,28 @@ void bench_buffer_open(const struct bench *b, struct bench_buffer *buffer, VkDev
                        VkMemoryPropertyFlags memory);
 void bench_buffer_close(const struct bench *b, struct bench_buffer *buffer);
 VkShaderModule bench_shader(const struct bench *b, const uint32_t *code, size_t size);
+
+// What matmul.comp takes: a set of three storage buffers, which is not written yet. The pool has
+// room for 63 more such sets, which can be freed.
+struct bench_arguments {
+    VkDescriptorSetLayout set_layout;
+    VkPipelineLayout layout;
+    VkDescriptorPool pool;
+    VkDescriptorSet set;
+};
+
+#define BENCH_ARGUMENTS 3 // buffers
+
+void bench_arguments_open(const struct bench *b, struct bench_arguments *arguments);
+void bench_arguments_close(const struct bench *b, struct bench_arguments *arguments);
+VkDescriptorSet bench_arguments_set(const struct bench *b, const struct bench_arguments *arguments);
+// Makes the buffer the argument `index` of the set.
+void bench_arguments_write(const struct bench *b, VkDescriptorSet set, uint32_t index,
+                           const VkDescriptorBufferInfo *range);
+// `constants` may be NULL.
+VkPipeline bench_compute_pipeline(const struct bench *b, const struct bench_arguments *arguments,
+                                  VkShaderModule shader, const VkSpecializationInfo *constants);
+
 VkCommandBuffer bench_command_buffer(const struct bench *b, VkCommandBufferLevel level);
 void bench_begin(VkCommandBuffer cb);
 void bench_submit(const struct bench *b, uint32_t count, const VkCommandBuffer *cbs, VkFence fence);

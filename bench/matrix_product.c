@@ -9,63 +9,22 @@
 #define MAX_SIZE 512
 
 struct state {
-    struct bench_buffer buffers[3];
-    VkDescriptorSetLayout set_layout;
-    VkPipelineLayout layout;
-    VkDescriptorPool pool;
-    VkDescriptorSet set;
+    struct bench_buffer buffers[BENCH_ARGUMENTS];
+    struct bench_arguments arguments;
     VkFence fence;
     VkCommandBuffer cb;
 };
 
 static void open_state(const struct bench *b, struct state *state)
 {
-    VkDescriptorSetLayoutBinding bindings[3];
-    VkDescriptorBufferInfo ranges[3];
-    VkWriteDescriptorSet writes[3];
-    for (uint32_t i = 0; i < 3; i++) {
+    bench_arguments_open(b, &state->arguments);
+    for (uint32_t i = 0; i < BENCH_ARGUMENTS; i++) {
         bench_buffer_open(b, &state->buffers[i], sizeof(float) * MAX_SIZE * MAX_SIZE,
                           BENCH_VISIBLE);
-        bindings[i] = (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1,
-                                                     VK_SHADER_STAGE_COMPUTE_BIT, NULL};
+        bench_arguments_write(
+            b, state->arguments.set, i,
+            &(VkDescriptorBufferInfo){state->buffers[i].handle, 0, VK_WHOLE_SIZE});
     }
-    OK(vkCreateDescriptorSetLayout(b->device,
-                                   &(VkDescriptorSetLayoutCreateInfo){
-                                       .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                       .bindingCount = 3,
-                                       .pBindings = bindings},
-                                   NULL, &state->set_layout));
-    OK(vkCreatePipelineLayout(
-        b->device,
-        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                      .setLayoutCount = 1,
-                                      .pSetLayouts = &state->set_layout},
-        NULL, &state->layout));
-    OK(vkCreateDescriptorPool(
-        b->device,
-        &(VkDescriptorPoolCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-            .maxSets = 1,
-            .poolSizeCount = 1,
-            .pPoolSizes = &(VkDescriptorPoolSize){VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3}},
-        NULL, &state->pool));
-    OK(vkAllocateDescriptorSets(
-        b->device,
-        &(VkDescriptorSetAllocateInfo){.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                       .descriptorPool = state->pool,
-                                       .descriptorSetCount = 1,
-                                       .pSetLayouts = &state->set_layout},
-        &state->set));
-    for (uint32_t i = 0; i < 3; i++) {
-        ranges[i] = (VkDescriptorBufferInfo){state->buffers[i].handle, 0, VK_WHOLE_SIZE};
-        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                           .dstSet = state->set,
-                                           .dstBinding = i,
-                                           .descriptorCount = 1,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &ranges[i]};
-    }
-    vkUpdateDescriptorSets(b->device, 3, writes, 0, NULL);
     state->fence = bench_fence(b);
     state->cb = bench_command_buffer(b, VK_COMMAND_BUFFER_LEVEL_PRIMARY);
 }
@@ -87,22 +46,11 @@ static void measure(const struct bench *b, struct state *state, uint32_t size)
                                                 &(VkSpecializationMapEntry){0, 0, sizeof(size)},
                                             .dataSize = sizeof(size),
                                             .pData = &size};
-    VkPipeline pipeline;
-    OK(vkCreateComputePipelines(
-        b->device, VK_NULL_HANDLE, 1,
-        &(VkComputePipelineCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-            .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                      .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                      .module = shader,
-                      .pName = "main",
-                      .pSpecializationInfo = &constants},
-            .layout = state->layout},
-        NULL, &pipeline));
+    const VkPipeline pipeline = bench_compute_pipeline(b, &state->arguments, shader, &constants);
     bench_begin(state->cb);
     vkCmdBindPipeline(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-    vkCmdBindDescriptorSets(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, state->layout, 0, 1,
-                            &state->set, 0, NULL);
+    vkCmdBindDescriptorSets(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, state->arguments.layout, 0,
+                            1, &state->arguments.set, 0, NULL);
     vkCmdDispatch(state->cb, size / 16, size / 16, 1);
     OK(vkEndCommandBuffer(state->cb));
     char name[64];
@@ -122,9 +70,7 @@ int main(void)
         measure(&b, &state, size);
     }
     vkDestroyFence(b.device, state.fence, NULL);
-    vkDestroyDescriptorPool(b.device, state.pool, NULL);
-    vkDestroyPipelineLayout(b.device, state.layout, NULL);
-    vkDestroyDescriptorSetLayout(b.device, state.set_layout, NULL);
+    bench_arguments_close(&b, &state.arguments);
     for (size_t i = 0; i < COUNT(state.buffers); i++) {
         bench_buffer_close(&b, &state.buffers[i]);
     }

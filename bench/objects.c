@@ -117,64 +117,16 @@ static void query_pools(const struct bench *b, void *user, uint32_t count)
 // -- descriptors --
 
 struct descriptors {
-    VkDescriptorSetLayout layout;
-    VkDescriptorPool pool;
-    VkDescriptorSet set;
+    struct bench_arguments arguments;
     struct bench_buffer buffer;
 };
-
-static void open_descriptors(const struct bench *b, struct descriptors *d)
-{
-    VkDescriptorSetLayoutBinding bindings[3];
-    for (uint32_t i = 0; i < COUNT(bindings); i++) {
-        bindings[i] = (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1,
-                                                     VK_SHADER_STAGE_COMPUTE_BIT, NULL};
-    }
-    OK(vkCreateDescriptorSetLayout(b->device,
-                                   &(VkDescriptorSetLayoutCreateInfo){
-                                       .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                       .bindingCount = COUNT(bindings),
-                                       .pBindings = bindings},
-                                   NULL, &d->layout));
-    OK(vkCreateDescriptorPool(
-        b->device,
-        &(VkDescriptorPoolCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-            .flags = VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT,
-            .maxSets = 64,
-            .poolSizeCount = 1,
-            .pPoolSizes = &(VkDescriptorPoolSize){VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 192}},
-        NULL, &d->pool));
-    OK(vkAllocateDescriptorSets(
-        b->device,
-        &(VkDescriptorSetAllocateInfo){.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                       .descriptorPool = d->pool,
-                                       .descriptorSetCount = 1,
-                                       .pSetLayouts = &d->layout},
-        &d->set));
-    bench_buffer_open(b, &d->buffer, 65536, 0);
-}
-
-static void close_descriptors(const struct bench *b, struct descriptors *d)
-{
-    bench_buffer_close(b, &d->buffer);
-    vkDestroyDescriptorPool(b->device, d->pool, NULL);
-    vkDestroyDescriptorSetLayout(b->device, d->layout, NULL);
-}
 
 static void descriptor_sets(const struct bench *b, void *user, uint32_t count)
 {
     const struct descriptors *d = user;
     for (uint32_t i = 0; i < count; i++) {
-        VkDescriptorSet set;
-        OK(vkAllocateDescriptorSets(
-            b->device,
-            &(VkDescriptorSetAllocateInfo){.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                           .descriptorPool = d->pool,
-                                           .descriptorSetCount = 1,
-                                           .pSetLayouts = &d->layout},
-            &set));
-        OK(vkFreeDescriptorSets(b->device, d->pool, 1, &set));
+        const VkDescriptorSet set = bench_arguments_set(b, &d->arguments);
+        OK(vkFreeDescriptorSets(b->device, d->arguments.pool, 1, &set));
     }
 }
 
@@ -182,16 +134,8 @@ static void descriptor_updates(const struct bench *b, void *user, uint32_t count
 {
     const struct descriptors *d = user;
     for (uint32_t i = 0; i < count; i++) {
-        const VkDescriptorBufferInfo info = {d->buffer.handle, 256 * (i % 16), 256};
-        vkUpdateDescriptorSets(
-            b->device, 1,
-            &(VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                    .dstSet = d->set,
-                                    .dstBinding = i % 3,
-                                    .descriptorCount = 1,
-                                    .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                    .pBufferInfo = &info},
-            0, NULL);
+        bench_arguments_write(b, d->arguments.set, i % BENCH_ARGUMENTS,
+                              &(VkDescriptorBufferInfo){d->buffer.handle, 256 * (i % 16), 256});
     }
 }
 
@@ -220,7 +164,7 @@ static void memory(const struct bench *b, void *user, uint32_t count)
 
 struct pipelines {
     VkShaderModule shader;
-    VkPipelineLayout layout;
+    const struct bench_arguments *arguments;
     const struct bench *bench;
     uint32_t count; // for each thread
 };
@@ -228,18 +172,8 @@ struct pipelines {
 static void create_pipelines(const struct bench *b, const struct pipelines *p, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        VkPipeline pipeline;
-        OK(vkCreateComputePipelines(
-            b->device, VK_NULL_HANDLE, 1,
-            &(VkComputePipelineCreateInfo){
-                .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-                .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                          .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                          .module = p->shader,
-                          .pName = "main"},
-                .layout = p->layout},
-            NULL, &pipeline));
-        vkDestroyPipeline(b->device, pipeline, NULL);
+        vkDestroyPipeline(b->device, bench_compute_pipeline(b, p->arguments, p->shader, NULL),
+                          NULL);
     }
 }
 
@@ -310,26 +244,30 @@ static void measure_memory(const struct bench *b)
     }
 }
 
-static void measure_pipelines(const struct bench *b, const struct descriptors *d)
+static void measure_descriptors(const struct bench *b, const struct bench_arguments *arguments)
 {
-    struct pipelines p = {.shader = bench_shader(b, matmul_comp, sizeof(matmul_comp))};
-    OK(vkCreatePipelineLayout(
-        b->device,
-        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                      .setLayoutCount = 1,
-                                      .pSetLayouts = &d->layout},
-        NULL, &p.layout));
+    struct descriptors d = {.arguments = *arguments};
+    bench_buffer_open(b, &d.buffer, 65536, 0);
+    bench_rate(b, "descriptor set allocate+free", descriptor_sets, &d, 20000);
+    bench_rate(b, "descriptor update", descriptor_updates, &d, 20000);
+    bench_buffer_close(b, &d.buffer);
+}
+
+static void measure_pipelines(const struct bench *b, const struct bench_arguments *arguments)
+{
+    struct pipelines p = {.shader = bench_shader(b, matmul_comp, sizeof(matmul_comp)),
+                          .arguments = arguments};
     bench_rate(b, "compute pipeline, 1 thread", pipelines, &p, 1000);
     bench_rate(b, "compute pipeline, 8 threads", pipelines_by_threads, &p, 1000);
-    vkDestroyPipelineLayout(b->device, p.layout, NULL);
     vkDestroyShaderModule(b->device, p.shader, NULL);
 }
 
 int main(void)
 {
     struct bench b;
-    struct descriptors d;
+    struct bench_arguments arguments;
     bench_open(&b);
+    bench_arguments_open(&b, &arguments);
     bench_rate(&b, "buffer create+destroy", buffers, NULL, 20000);
     bench_rate(&b, "image create+destroy", images, NULL, 20000);
     measure_image_views(&b);
@@ -337,12 +275,10 @@ int main(void)
     bench_rate(&b, "semaphore create+destroy", semaphores, NULL, 20000);
     bench_rate(&b, "event create+destroy", events, NULL, 20000);
     bench_rate(&b, "query pool create+destroy", query_pools, NULL, 20000);
-    open_descriptors(&b, &d);
-    bench_rate(&b, "descriptor set allocate+free", descriptor_sets, &d, 20000);
-    bench_rate(&b, "descriptor update", descriptor_updates, &d, 20000);
+    measure_descriptors(&b, &arguments);
     measure_memory(&b);
-    measure_pipelines(&b, &d);
-    close_descriptors(&b, &d);
+    measure_pipelines(&b, &arguments);
+    bench_arguments_close(&b, &arguments);
     bench_close(&b);
     return 0;
 }

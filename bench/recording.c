@@ -23,11 +23,9 @@ struct state {
     VkImageView view;
     VkRenderPass pass;
     VkFramebuffer framebuffer;
-    VkPipelineLayout layout, compute_layout;
+    VkPipelineLayout layout;
     VkPipeline pipeline, compute;
-    VkDescriptorSetLayout set_layout;
-    VkDescriptorPool pool;
-    VkDescriptorSet set;
+    struct bench_arguments arguments;
 };
 
 // -- what the rows do --
@@ -93,8 +91,8 @@ static void dispatches(const struct bench *b, void *user, uint32_t count)
     const struct state *state = user;
     bench_begin(state->cb);
     vkCmdBindPipeline(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, state->compute);
-    vkCmdBindDescriptorSets(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, state->compute_layout, 0, 1,
-                            &state->set, 0, NULL);
+    vkCmdBindDescriptorSets(state->cb, VK_PIPELINE_BIND_POINT_COMPUTE, state->arguments.layout, 0,
+                            1, &state->arguments.set, 0, NULL);
     for (uint32_t i = 0; i < count; i++) {
         vkCmdDispatch(state->cb, 0, 1, 1); // no work group at all
     }
@@ -308,60 +306,13 @@ static void open_graphics(const struct bench *b, struct state *state)
 
 static void open_compute(const struct bench *b, struct state *state)
 {
-    VkDescriptorSetLayoutBinding bindings[3];
-    VkWriteDescriptorSet writes[3];
-    const VkDescriptorBufferInfo range = {state->buffer.handle, 0, VK_WHOLE_SIZE};
-    for (uint32_t i = 0; i < COUNT(bindings); i++) {
-        bindings[i] = (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1,
-                                                     VK_SHADER_STAGE_COMPUTE_BIT, NULL};
+    bench_arguments_open(b, &state->arguments);
+    for (uint32_t i = 0; i < BENCH_ARGUMENTS; i++) {
+        bench_arguments_write(b, state->arguments.set, i,
+                              &(VkDescriptorBufferInfo){state->buffer.handle, 0, VK_WHOLE_SIZE});
     }
-    OK(vkCreateDescriptorSetLayout(b->device,
-                                   &(VkDescriptorSetLayoutCreateInfo){
-                                       .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                       .bindingCount = COUNT(bindings),
-                                       .pBindings = bindings},
-                                   NULL, &state->set_layout));
-    OK(vkCreatePipelineLayout(
-        b->device,
-        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                      .setLayoutCount = 1,
-                                      .pSetLayouts = &state->set_layout},
-        NULL, &state->compute_layout));
-    OK(vkCreateDescriptorPool(
-        b->device,
-        &(VkDescriptorPoolCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-            .maxSets = 1,
-            .poolSizeCount = 1,
-            .pPoolSizes = &(VkDescriptorPoolSize){VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3}},
-        NULL, &state->pool));
-    OK(vkAllocateDescriptorSets(
-        b->device,
-        &(VkDescriptorSetAllocateInfo){.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                       .descriptorPool = state->pool,
-                                       .descriptorSetCount = 1,
-                                       .pSetLayouts = &state->set_layout},
-        &state->set));
-    for (uint32_t i = 0; i < COUNT(writes); i++) {
-        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                           .dstSet = state->set,
-                                           .dstBinding = i,
-                                           .descriptorCount = 1,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &range};
-    }
-    vkUpdateDescriptorSets(b->device, COUNT(writes), writes, 0, NULL);
     const VkShaderModule shader = bench_shader(b, matmul_comp, sizeof(matmul_comp));
-    OK(vkCreateComputePipelines(
-        b->device, VK_NULL_HANDLE, 1,
-        &(VkComputePipelineCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-            .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                      .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                      .module = shader,
-                      .pName = "main"},
-            .layout = state->compute_layout},
-        NULL, &state->compute));
+    state->compute = bench_compute_pipeline(b, &state->arguments, shader, NULL);
     vkDestroyShaderModule(b->device, shader, NULL);
 }
 
@@ -398,10 +349,8 @@ static void close_state(const struct bench *b, struct state *state)
     OK(vkDeviceWaitIdle(b->device));
     vkDestroyPipeline(b->device, state->compute, NULL);
     vkDestroyPipeline(b->device, state->pipeline, NULL);
-    vkDestroyDescriptorPool(b->device, state->pool, NULL);
-    vkDestroyPipelineLayout(b->device, state->compute_layout, NULL);
+    bench_arguments_close(b, &state->arguments);
     vkDestroyPipelineLayout(b->device, state->layout, NULL);
-    vkDestroyDescriptorSetLayout(b->device, state->set_layout, NULL);
     vkDestroyFramebuffer(b->device, state->framebuffer, NULL);
     vkDestroyRenderPass(b->device, state->pass, NULL);
     vkDestroyImageView(b->device, state->view, NULL);
