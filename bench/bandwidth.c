@@ -22,6 +22,7 @@ struct state {
 static void run(const struct bench *b, const struct state *state, VkCommandBuffer cb)
 {
     bench_submit(b, 1, &cb, state->fence);
+    bench_waits();
     bench_fence_wait(b, state->fence);
 }
 
@@ -167,7 +168,11 @@ int main(void)
 #ifdef VK_EXT_host_image_copy
     if (b.host_image_copy) {
         measure_host_copy(&b, &state);
+    } else {
+        bench_absent("host image copy 4 MiB", "no VK_EXT_host_image_copy");
     }
+#else
+    bench_absent("host image copy 4 MiB", "built with headers without VK_EXT_host_image_copy");
 #endif
     free(state.bytes);
     bench_buffer_close(&b, &state.device);

@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 
+from results import load, ratio
+
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'figures.json')
 ROWS = ['draw', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer']
 COMMANDS = 256  # of a stream, as in decode.c
@@ -38,18 +40,14 @@ def per_command(program, row):
     return (instructions(program, row, 40) - instructions(program, row, 20)) / (20 * COMMANDS)
 
 
-def ratios(path):
+def ratios(folder):
     """Mesa's version and {row: speed compared with native} of one result."""
-    with open(path, encoding='utf-8') as file:
-        result = json.load(file)
-    found = {}
-    for row in result['rows']:
-        native, ours = (row.get(name, {}).get('median') for name in ('native', 'ours'))
-        # Rare events, and times that are mostly the scheduler's, say nothing here.
-        if native and ours and not re.search(r'p99|after', row['name']):
-            rate = row['unit'].endswith('/s')
-            found[row['name']] = ours / native if rate else native / ours
-    return '.'.join(result['machine']['mesa'].split('.')[:2]), found
+    result = load(folder)
+    # Rare events, and times that are mostly the scheduler's, say nothing here.
+    found = {row['name']: ratio(row, 'ours', 'native') for row in result['rows']
+             if not re.search(r'p99|after', row['name'])}
+    return ('.'.join(result['machine']['mesa'].split('.')[:2]),
+            {name: value for name, value in found.items() if value})
 
 
 def main():

@@ -79,12 +79,11 @@ static uint32_t server_usage(struct usage *usages)
     return text ? collect_usage((pid_t)atoi(text), usages, 0) : 0;
 }
 
-// What those that live now have used since the mark.
-static uint64_t server_ns_since_mark(void)
+uint64_t bench_server_ns(void)
 {
     static struct usage now[MAX_PROCESSES];
     const uint32_t count = server_usage(now);
-    uint64_t sum = 0;
+    uint64_t sum = 0; // of those that live now
     for (uint32_t i = 0; i < count; i++) {
         sum += now[i].ns;
         for (uint32_t j = 0; j < mark.server_count; j++) {
@@ -105,21 +104,23 @@ void bench_mark(void)
 
 struct spent {
     uint64_t wall_ns, client_ns, server_ns;
+    double caller_ns; // of one
 };
 
 static struct spent spent_since_mark(void)
 {
     const uint64_t wall_ns = bench_now_ns() - mark.wall_ns;
     const uint64_t client_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - mark.client_ns;
-    return (struct spent){wall_ns, client_ns, server_ns_since_mark()};
+    return (struct spent){wall_ns, client_ns, bench_server_ns(), 0};
 }
 
 static void print_row(const char *name, double value, const char *unit, uint64_t count,
                       const struct spent *spent)
 {
-    printf("row\t%s\t%.6g\t%s\t%llu\t%llu\t%llu\t%llu\n", name, value, unit,
+    printf("row\t%s\t%.6g\t%s\t%llu\t%llu\t%llu\t%llu\t%.6g\n", name, value, unit,
            (unsigned long long)count, (unsigned long long)spent->wall_ns,
-           (unsigned long long)spent->client_ns, (unsigned long long)spent->server_ns);
+           (unsigned long long)spent->client_ns, (unsigned long long)spent->server_ns,
+           spent->caller_ns);
     fflush(stdout);
 }
 
@@ -127,6 +128,55 @@ void bench_row(const char *name, double value, const char *unit, uint64_t count)
 {
     const struct spent spent = spent_since_mark();
     print_row(name, value, unit, count, &spent);
+}
+
+void bench_absent(const char *name, const char *reason)
+{
+    printf("absent\t%s\t%s\n", name, reason);
+}
+
+// -- the caller's share --
+
+static struct {
+    uint64_t begin_ns, end_ns; // CPU time of the calling thread; 0: still working
+} burst;
+
+void bench_waits(void)
+{
+    if (burst.end_ns == 0) {
+        burst.end_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    }
+}
+
+static int compare_samples(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+// What the calling thread needs for one of `work`, which takes `wall_ns` in all, where it never
+// waits. The guest's ring has 128 KiB; the commands of a row with this limit are small enough.
+static double caller_ns(const struct bench *b, bench_work work, void *user, uint32_t limit,
+                        double wall_ns)
+{
+    static uint64_t samples_ns[101];
+    const double row_ns = bench_seconds() * 1e9;
+    uint32_t size = limit > 64 * 256 ? 256 : limit / 64;
+    size = size * wall_ns < row_ns / 10 ? size : (uint32_t)(row_ns / 10 / wall_ns);
+    size = size > 0 ? size : 1;
+    const uint64_t begin_ns = bench_now_ns();
+    uint32_t count = 0;
+    while (count < COUNT(samples_ns) &&
+           (count < 3 || (double)(bench_now_ns() - begin_ns) < row_ns / 2)) {
+        burst.end_ns = 0;
+        burst.begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        work(b, user, size);
+        bench_waits();
+        samples_ns[count++] = burst.end_ns - burst.begin_ns;
+        bench_call(b);
+    }
+    qsort(samples_ns, count, sizeof(*samples_ns), compare_samples);
+    return (double)samples_ns[count / 2] / size;
 }
 
 // -- rows --
@@ -173,6 +223,9 @@ static uint64_t run_for(const struct bench *b, bench_work work, void *user, uint
         count += batch;
     } while (bench_now_ns() - mark.wall_ns < row_ns);
     *spent = spent_since_mark();
+    if (getenv("PV_BENCH_SERVER")) {
+        spent->caller_ns = caller_ns(b, work, user, limit, (double)spent->wall_ns / (double)count);
+    }
     return count;
 }
 
@@ -196,12 +249,6 @@ void bench_bandwidth(const struct bench *b, const char *name, bench_work work, v
     struct spent spent;
     const uint64_t count = run_for(b, work, user, limit, &spent);
     print_row(name, (double)(count * bytes) * 1e3 / (double)spent.wall_ns, "MB/s", count, &spent);
-}
-
-static int compare_samples(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
 }
 
 void bench_latency(const struct bench *b, const char *name, bench_work work, void *user,

@@ -4,11 +4,14 @@
 //
 // Rows go to stdout, one a line, with tabs between the fields:
 //
-//     row NAME VALUE UNIT COUNT WALL_NS CLIENT_CPU_NS SERVER_CPU_NS
+//     row NAME VALUE UNIT COUNT WALL_NS CLIENT_CPU_NS SERVER_CPU_NS CALLER_CPU_NS
+//     absent NAME REASON
 //
 // Units ending in "/s" are better when larger, all others when smaller. The CPU time is that of all
 // threads, for the whole row: what this process used, and what the process $PV_BENCH_SERVER with
-// all its descendants used (0 without one). $PV_BENCH_SECONDS is how long a row should take.
+// all its descendants used (0 without one). The last one is for one unit of work: what the thread
+// that calls Vulkan needs for it where it never waits (0 where nobody asked, see bench_rate()).
+// $PV_BENCH_SECONDS is how long a row should take.
 // Where $PV_BENCH_ONLY is set, rows without this text in their name are left out.
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
@@ -49,18 +52,28 @@ typedef void (*bench_work)(const struct bench *b, void *user, uint32_t count);
 
 // A row of things per second: runs `work` as often as the row's time allows, at most `limit` times
 // in one go, and waits by bench_call() until all has arrived.
+//
+// With a server it also runs bursts so small that the guest driver finds room for all of it in its
+// ring, each after the one before has arrived, and gives their median as CALLER_CPU_NS: what the
+// guest's driver alone needs, the limit for every server. `work` says by bench_waits() that the
+// rest of a burst is no longer that.
 void bench_rate(const struct bench *b, const char *name, bench_work work, void *user,
                 uint32_t limit);
 // The same; each time moves `bytes`.
 void bench_bandwidth(const struct bench *b, const char *name, bench_work work, void *user,
                      uint32_t limit, uint64_t bytes);
+void bench_waits(void);
 // Rows NAME p50, p99 and p99.9 of the time that `work` takes for one. `silence_ns` before each
 // is not counted.
 void bench_latency(const struct bench *b, const char *name, bench_work work, void *user,
                    uint64_t silence_ns);
 // A row that the caller has measured; the CPU time is counted from the last bench_mark().
 void bench_mark(void);
+// The server's CPU time since then.
+uint64_t bench_server_ns(void);
 void bench_row(const char *name, double value, const char *unit, uint64_t count);
+// A row that the device cannot give.
+void bench_absent(const char *name, const char *reason);
 // How long a row should take.
 double bench_seconds(void);
 uint64_t bench_now_ns(void);

@@ -81,9 +81,12 @@ int main(int argc, char **argv)
     const uint64_t before = switches_of(atoi(server));
     bench_mark();
     sleep((unsigned)seconds);
+    const uint64_t server_ns = bench_server_ns();
     const uint64_t after = switches_of(atoi(server));
     snprintf(name, sizeof(name), "wake-ups of an idle server, %d clients", clients);
     bench_row(name, (double)(after - before) / seconds, "wake-ups a second", 1);
+    snprintf(name, sizeof(name), "CPU of an idle server, %d clients", clients);
+    bench_row(name, (double)server_ns / 1e6 / seconds, "ms a second", 1);
     for (int i = 0; i < clients; i++) {
         bench_close(&benches[i]);
     }

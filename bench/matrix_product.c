@@ -34,6 +34,7 @@ static void product(const struct bench *b, void *user, uint32_t count)
     const struct state *state = user;
     for (uint32_t i = 0; i < count; i++) {
         bench_submit(b, 1, &state->cb, state->fence);
+        bench_waits();
         bench_fence_wait(b, state->fence);
     }
 }

@@ -192,6 +192,7 @@ static void *pipeline_thread(void *user)
 static void pipelines_by_threads(const struct bench *b, void *user, uint32_t count)
 {
     struct pipelines *p = user;
+    bench_waits(); // other threads do it
     p->bench = b;
     p->count = (count + THREADS - 1) / THREADS;
     pthread_t threads[THREADS];

@@ -1,33 +1,18 @@
-"""Turns the results of bench/run.py into text, Markdown and pictures.
+"""Turns what bench/run.py has kept into text, Markdown and pictures.
 
-    bench/report.py [--markdown FILE] [--svg FOLDER] RESULTS...
+    bench/report.py [--markdown FILE] [--svg FOLDER] [--library FILE] RESULTS...
 
 The text goes to stdout. Ratios are so that larger is better: rate to rate, native time to time.
+--library names the output of the benchmarks that need no guest.
 """
 
 import argparse
-import json
+import math
 import os
 import sys
 
-TARGETS = ['native', 'ours', 'peer']
-
-
-def higher_is_better(row):
-    return row['unit'].endswith('/s')
-
-
-def ratio(row, target, base):
-    """How `target` does compared with `base`, larger is better; None if one is missing."""
-    a, b = (row.get(name, {}).get('median') for name in (target, base))
-    if not a or not b:
-        return None
-    return a / b if higher_is_better(row) else b / a
-
-
-def cpu_ratio(row, target):
-    a, b = (row.get(name, {}).get('cpu_ns') for name in (target, 'native'))
-    return a / b if a and b else None
+from results import cpu_ratio, limit, load, ratio
+from server import TARGETS
 
 
 def number(value):
@@ -42,6 +27,11 @@ def times(value):
     return '-' if value is None else f'{value:.2f}'
 
 
+def limit_text(row):
+    value = limit(row)
+    return '>= 1' if value and value >= 1 else times(value)
+
+
 def spread(row, target):
     values = row.get(target, {}).get('values')
     return f'{number(min(values))}..{number(max(values))}' if values else '-'
@@ -52,11 +42,11 @@ def cells(row):
             *(number(row.get(target, {}).get('median')) for target in TARGETS),
             spread(row, 'ours'), times(ratio(row, 'ours', 'native')),
             times(ratio(row, 'peer', 'native')), times(ratio(row, 'ours', 'peer')),
-            times(cpu_ratio(row, 'ours')), times(cpu_ratio(row, 'peer'))]
+            times(cpu_ratio(row, 'ours')), times(cpu_ratio(row, 'peer')), limit_text(row)]
 
 
 HEAD = ['row', 'unit', *TARGETS, 'ours from..to', 'ours/native', 'peer/native', 'ours/peer',
-        'CPU ours', 'CPU peer']
+        'CPU ours', 'CPU peer', 'limit/native']
 
 
 def title(result):
@@ -64,41 +54,51 @@ def title(result):
     peer = f'virglrenderer {machine["peer"]}' if machine['peer'] else 'none'
     return (f'Mesa {machine["mesa"]} guest and host ({machine["host_icd"]}), peer: {peer}; '
             f'{machine["system"]}, Linux {machine["kernel"]}, {machine["cpu"]}, '
-            f'{machine["cores"]} cores; {machine["date"]}; {machine["rounds"]} rounds '
-            f'({machine["slow_rounds"]} of what takes long), {machine["seconds"]} s a row; '
-            f'load of the machine at the end {machine["load"]:.1f}')
+            f'{machine["cores"]} cores')
+
+
+def conditions(result):
+    machine = result['machine']
+    calls, load_low, load_high = machine['calls'], *machine['load']
+    when = calls[0] if len(calls) == 1 else f'{len(calls)} calls from {calls[0]} to {calls[-1]}'
+    return (f'{machine["rounds"]} rounds, {machine["seconds"]} s a row, {machine["wall_s"]:.0f} s in '
+            f'{when}; load of the machine {load_low:.1f} to {load_high:.1f}; '
+            f'build {machine["build"]}')
 
 
 def text(result):
     table = [HEAD, *(cells(row) for row in result['rows'])]
     widths = [max(len(line[i]) for line in table) for i in range(len(HEAD))]
-    lines = [title(result), *(f'note: {note}' for note in result['notes']), '']
+    lines = [title(result), conditions(result), *(f'note: {note}' for note in result['notes']), '']
     for line in table:
         lines.append('  '.join(cell.ljust(width) if i < 2 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
     return '\n'.join(lines) + '\n'
 
 
-def markdown(results, pictures):
+def markdown(results, pictures, library):
     lines = ['# Results of `make bench`', '',
              'Medians. `ours/native`, `peer/native` and `ours/peer` are ratios of speed: larger is',
              'better. CPU is the time of client and server together for the same work, divided by',
-             'the native one: smaller is better. The meaning of the rows is in the programs of',
-             '`bench/`, why they are as they are in [performance.md](../docs/performance.md).', '']
+             'the native one: smaller is better. `limit/native` is what a server that costs nothing',
+             'would reach, because the guest driver needs the rest. The meaning of the rows is in the',
+             'programs of `bench/`, why they are as they are in',
+             '[performance.md](../docs/performance.md).', '']
     for result, picture in zip(results, pictures):
-        lines += [f'## {title(result)}', '']
+        lines += [f'## {title(result)}', '', f'* {conditions(result)}']
         lines += [f'* {note}' for note in result['notes']]
         lines += ['', f'![ratios to native]({picture})', ''] if picture else ['']
         lines.append('| ' + ' | '.join(HEAD) + ' |')
         lines.append('|---|---|' + '---:|' * (len(HEAD) - 2))
         lines += ['| ' + ' | '.join(cells(row)) + ' |' for row in result['rows']]
         lines.append('')
+    if library:
+        lines += ['## The library alone, no guest', '', '```', library.rstrip(), '```', '']
     return '\n'.join(lines)
 
 
 def svg(result):
     """A bar for each row: ours and the peer's ratio to native, on a logarithmic scale."""
-    import math
     rows = [row for row in result['rows'] if ratio(row, 'ours', 'native')]
     step, left, width, top = 26, 300, 560, 60
     low, high = 0.001, 10
@@ -142,12 +142,14 @@ def main():
     parser = argparse.ArgumentParser(description='Reports the results of bench/run.py.')
     parser.add_argument('--markdown')
     parser.add_argument('--svg')
+    parser.add_argument('--library')
     parser.add_argument('results', nargs='+')
     options = parser.parse_args()
-    results = []
-    for path in options.results:
-        with open(path, encoding='utf-8') as file:
-            results.append(json.load(file))
+    results = [load(folder) for folder in options.results]
+    library = ''
+    if options.library and os.path.exists(options.library):
+        with open(options.library, encoding='utf-8') as file:
+            library = file.read()
     pictures = []
     for result in results:
         name = 'results-mesa-' + '.'.join(result['machine']['mesa'].split('.')[:2]) + '.svg'
@@ -155,10 +157,11 @@ def main():
         if options.svg:
             with open(os.path.join(options.svg, name), 'w', encoding='utf-8') as file:
                 file.write(svg(result))
+    print(library)
     print('\n'.join(text(result) for result in results), end='')
     if options.markdown:
         with open(options.markdown, 'w', encoding='utf-8') as file:
-            file.write(markdown(results, pictures))
+            file.write(markdown(results, pictures, library))
     return 0
 
 

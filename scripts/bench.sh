@@ -2,6 +2,7 @@
 # Runs the benchmarks of bench/ on a release build.
 #
 #   scripts/bench.sh run FOLDER      all of them; writes bench/RESULTS.md and its pictures
+#   scripts/bench.sh report FOLDER   writes them anew from the results that there are
 #   scripts/bench.sh check FOLDER    a short run against the committed figures (bench/check.py)
 #
 # The comparing ones run in a Debian of its own for each guest driver: Debian 13 (Mesa 25.0,
@@ -11,63 +12,108 @@
 #
 #   BENCH_HOST_ICD=/usr/share/vulkan/icd.d/nvidia_icd.json BENCH_MARKDOWN=bench/RESULTS-nvidia.md make bench
 #
-# BENCH_ROUNDS, BENCH_SECONDS and BENCH_ONLY (programs, separated by commas) are passed on.
+# BENCH_ROUNDS, BENCH_SECONDS (of a row), BENCH_ONLY (programs, separated by commas) and BENCH_SUITES
+# (trixie, sid) shorten it; BENCH_MARKDOWN and BENCH_PICTURES (a folder) say where to write. With BENCH_SLICE=SECONDS a call measures for about so long and goes on
+# where the last one ended; the status is 75 as long as something is left. Results are kept in
+# FOLDER/bench/results; the report says how many calls they come from. Status 1: something failed,
+# and the report names it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+usage()
+{
+    echo "usage: scripts/bench.sh run|report|check FOLDER" >&2
+    exit 1
+}
+
+[ $# -eq 2 ] || usage
 what=$1
 build=$(readlink -f "$2")
 out=$build/bench/results
-mkdir -p "$out"
+rounds=5 seconds=0.2 targets=native,ours,peer
 case $what in
-run) rounds=5 seconds=0.3 targets=native,ours,peer ;;
-check) rounds=3 seconds=0.1 targets=native,ours ;;
-*)
-    echo "usage: scripts/bench.sh run|check FOLDER" >&2
-    exit 1
+run | report) ;;
+check)
+    out=$build/bench/check
+    rounds=3 seconds=0.1 targets=native,ours
+    BENCH_ONLY=${BENCH_ONLY-round_trips,objects,recording,bandwidth,matrix_product}
     ;;
+*) usage ;;
 esac
-arguments=(--build "$build" --rounds "${BENCH_ROUNDS:-$rounds}" --seconds "${BENCH_SECONDS:-$seconds}"
-    --targets "$targets")
+arguments=(--build "$build" --rounds "${BENCH_ROUNDS:-$rounds}" --seconds "${BENCH_SECONDS:-$seconds}")
 if [ -n "${BENCH_ONLY-}" ]; then
     arguments+=(--only "$BENCH_ONLY")
-elif [ "$what" = check ]; then
-    arguments+=(--only "round_trips,objects,recording,bandwidth,matrix_product")
 fi
+packages=(libvulkan1 mesa-vulkan-drivers virgl-server python3 libpng16-16t64 vkmark
+    glmark2-x11 libgl1-mesa-dri libglx-mesa0 xvfb)
+mkdir -p "$out"
 
-results=()
-if [ -n "${BENCH_HOST_ICD-}" ]; then
-    python3 bench/run.py "${arguments[@]}" --host-icd "$BENCH_HOST_ICD" --json "$out/here.json"
-    results+=("$out/here.json")
-else
-    for suite in trixie sid; do
+# Runs bench/run.py behind the command that the last arguments are; leaves when the slice is over.
+# $1: name of the results; $2: targets
+measure()
+{
+    local name=$1 wanted=$2 status=0 left=()
+    shift 2
+    if [ -n "${BENCH_SLICE-}" ]; then
+        left=(--slice "$((BENCH_SLICE - SECONDS > 0 ? BENCH_SLICE - SECONDS : 0))")
+    else
+        rm -rf "${out:?}/$name"
+    fi
+    "$@" python3 bench/run.py "${arguments[@]}" --targets "$wanted" --results "$out/$name" \
+        "${left[@]}" || status=$?
+    [ $status -ne 75 ] || exit 75
+    return $status
+}
+
+measure_suites()
+{
+    local suite root status
+    for suite in ${BENCH_SUITES:-trixie sid}; do
         status=0
-        root=$(scripts/root.sh "$suite" bench libvulkan1 mesa-vulkan-drivers virgl-server python3 vkmark libpng16-16t64) ||
-            status=$?
-        if [ $status -eq 0 ]; then
-            scripts/in-root.sh --bind "$build" "$root" \
-                python3 bench/run.py "${arguments[@]}" --json "$out/$suite.json" || status=$?
-        fi
-        if [ $status -eq 0 ]; then
-            results+=("$out/$suite.json")
-        elif [ $status -ne 77 ]; then
-            exit $status
-        fi
+        root=$(scripts/root.sh "$suite" bench "${packages[@]}") || status=$?
+        [ $status -eq 77 ] && continue # no way to Debian's mirror
+        [ $status -eq 0 ] || exit $status
+        measure "$suite" "$targets" scripts/in-root.sh --bind "$build" "$root" || status=$?
+        [ $status -eq 77 ] && continue # no mount namespaces
+        [ $status -eq 0 ] || exit $status
     done
-    if [ ${#results[@]} -eq 0 ]; then
+    if [ ! -d "$out/trixie" ] && [ ! -d "$out/sid" ]; then
         echo "bench: no root can be made here: this system's driver, no peer"
-        python3 bench/run.py "${arguments[@]}" --targets native,ours --json "$out/here.json"
-        results+=("$out/here.json")
+        measure here native,ours env
+    fi
+}
+
+# What needs no guest.
+measure_library()
+{
+    local program
+    for program in "$build"/bench/bench_{object_lookup,ring_handover,decode}; do
+        if [ -x "$program" ]; then
+            echo "== ${program##*/bench_}"
+            "$program"
+        fi
+    done >"$out/library.new"
+    mv "$out/library.new" "$out/library.txt"
+}
+
+if [ "$what" != report ]; then
+    [ -n "${BENCH_SLICE-}" ] || rm -rf "${out:?}"/{trixie,sid,here,library.txt}
+    if [ -n "${BENCH_HOST_ICD-}" ]; then
+        arguments+=(--host-icd "$BENCH_HOST_ICD")
+        measure here "$targets" env
+    else
+        measure_suites
     fi
 fi
-
+results=()
+for name in trixie sid here; do
+    [ ! -d "$out/$name" ] || results+=("$out/$name")
+done
 if [ "$what" = check ]; then
     exec python3 bench/check.py --results "${results[@]}"
 fi
-for program in "$build"/bench/bench_{object_lookup,ring_handover,decode}; do
-    if [ -x "$program" ]; then
-        echo "== ${program##*/bench_}"
-        "$program"
-    fi
-done
-python3 bench/report.py --markdown "${BENCH_MARKDOWN:-bench/RESULTS.md}" --svg bench "${results[@]}"
+if [ "$what" = run ] && [ ! -e "$out/library.txt" ]; then
+    measure_library
+fi
+exec python3 bench/report.py --markdown "${BENCH_MARKDOWN:-bench/RESULTS.md}" --svg "${BENCH_PICTURES:-bench}" \
+    --library "$out/library.txt" "${results[@]}"
