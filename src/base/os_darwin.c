@@ -40,6 +40,11 @@ const char *pv_os_vulkan_advice(void)
            "molten-vk";
 }
 
+// All functions of the system are in one library, libSystem, that every program has.
+void pv_os_share_libraries(void)
+{
+}
+
 // The clock that relative time-outs run on: it stands still while the machine sleeps.
 uint64_t pv_os_now_ns(void)
 {

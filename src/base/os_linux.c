@@ -5,6 +5,7 @@
 #include "base/os_posix.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,6 +34,14 @@ const char *pv_os_vulkan_advice(void)
 {
     return "install the Vulkan loader, package libvulkan1 (Debian, Ubuntu), vulkan-loader "
            "(Fedora, Alpine) or vulkan-icd-loader (Arch)";
+}
+
+// llvmpipe's compiled shaders call functions as exp2f(), which it looks up among the global symbols
+// of the process. Most programs link libm; where none did, such a shader would call address 0.
+void pv_os_share_libraries(void)
+{
+    // Elsewhere than in glibc the functions are in the C library itself.
+    (void)dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
 }
 
 uint64_t pv_os_now_ns(void)

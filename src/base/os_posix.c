@@ -131,6 +131,7 @@ static void *open_by_names(char *tried, size_t tried_size)
 
 void *pv_os_open_vulkan(const char *path, char *error, size_t error_size)
 {
+    pv_os_share_libraries();
     if (!path) {
         char tried[512];
         void *entry = open_by_names(tried, sizeof(tried));

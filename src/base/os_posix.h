@@ -11,6 +11,9 @@
 const char *const *pv_os_vulkan_names(void);
 const char *pv_os_vulkan_advice(void);
 
+// Opens, for the whole process, libraries in which drivers look up functions by name.
+void pv_os_share_libraries(void);
+
 // Reads a byte of every page, which makes the pages of shared memory present.
 void pv_os_touch_pages(const void *address, uint64_t size);
 

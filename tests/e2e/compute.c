@@ -1,5 +1,6 @@
 // Compute pipelines: what shaders can read, write, count and be called with.
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -341,6 +342,37 @@ void case_compute_wide_types(struct e2e *t)
     }
     e2e_digest("integers", integers.map, integers.size);
     e2e_digest("doubles", doubles.map, doubles.size);
+}
+
+// llvmpipe calls functions of the C library for these, and wants to find them in its process.
+void case_compute_half_functions(struct e2e *t)
+{
+    enum { VALUES = 1024 };
+    e2e_open(t, NULL);
+    if (!t->features12.shaderFloat16) {
+        e2e_skip("no 16-bit floats in shaders");
+    }
+    const struct e2e_buffer values = e2e_buffer(t, VALUES * 16, storage, E2E_HOST);
+    float(*value)[4] = values.map;
+    for (uint32_t i = 0; i < VALUES; i++) {
+        value[i][0] = (float)(i + 256) / 256;
+    }
+    const struct e2e_binding binding = e2e_bind_storage(&values);
+    const struct e2e_set set = e2e_set(t, &binding, 1, stage, 0);
+    VkCommandBuffer commands = e2e_begin(t);
+    e2e_use(commands, e2e_compute(t, CODE(half_comp), set.layout, NULL), &set);
+    vkCmdDispatch(commands, VALUES / 64, 1, 1);
+    e2e_run(t, commands);
+    for (uint32_t i = 0; i < VALUES; i++) {
+        const float x = (float)(i + 256) / 256;
+        const float expected[] = {exp2f(x), log2f(x), sinf(x), powf(x, 3)};
+        for (uint32_t k = 0; k < 4; k++) {
+            const float off = fabsf(value[i][k] - expected[k]);
+            CHECK(off <= 0.01f + 0.01f * fabsf(expected[k]), "function %u of %g is %g, not %g", k,
+                  (double)x, (double)value[i][k], (double)expected[k]);
+        }
+    }
+    e2e_digest("values", values.map, values.size);
 }
 
 void case_compute_subgroups(struct e2e *t)

@@ -14,6 +14,7 @@
 #include "e2e_constant_comp.h"
 #include "e2e_groups_comp.h"
 #include "e2e_grow_geom.h"
+#include "e2e_half_comp.h"
 #include "e2e_histogram_comp.h"
 #include "e2e_indexing_comp.h"
 #include "e2e_input_frag.h"

@@ -22,6 +22,7 @@
     ONE(constant_comp) \
     ONE(groups_comp) \
     ONE(grow_geom) \
+    ONE(half_comp) \
     ONE(histogram_comp) \
     ONE(indexing_comp) \
     ONE(input_frag) \

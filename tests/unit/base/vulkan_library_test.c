@@ -23,6 +23,13 @@ const char *pv_os_vulkan_advice(void)
     return "install one";
 }
 
+static int shared; // how often drivers were given what they look up by name
+
+void pv_os_share_libraries(void)
+{
+    shared++;
+}
+
 static char error[1024];
 
 static void *symbol_of(const char *path, const char *name)
@@ -40,6 +47,7 @@ static int set_up(void **state)
     (void)state;
     memset(names, 0, sizeof(names));
     memset(error, 0, sizeof(error));
+    shared = 0;
     return 0;
 }
 
@@ -50,6 +58,7 @@ static void opens_the_library_it_is_given(void **state)
     assert_non_null(entry);
     assert_ptr_equal(entry, symbol_of(FAKE_LOADER_PATH, "vkGetInstanceProcAddr"));
     assert_string_equal(error, "");
+    assert_int_equal(shared, 1);
 }
 
 static void opens_a_driver_that_expects_a_loader(void **state)
