@@ -189,6 +189,15 @@ static uint32_t find_sparse_types(const struct pv_memory_facts *facts,
     return types;
 }
 
+static bool is_mappable(const struct pv_memory_facts *facts, const struct pv_blob_choice *choice,
+                        uint32_t type)
+{
+    const VkMemoryType *host =
+        &facts->properties.memoryTypes[pv_blob_choice_host_type(choice, type)];
+    return choice->map[type] != PV_MEMORY_NONE &&
+           (host->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
+}
+
 static void choose_type(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,
                         uint32_t type, struct pv_blob_choice *choice)
 {
@@ -213,8 +222,7 @@ static void choose_type(const struct pv_memory_facts *facts, const struct pv_blo
     if (choice->share[type] == PV_MEMORY_DMABUF || choice->share[type] == PV_MEMORY_HOST_POINTER) {
         choice->fd_types |= 1u << type;
     }
-    if (choice->map[type] != PV_MEMORY_NONE && (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) &&
-        !choice->usable) {
+    if (is_mappable(facts, choice, type) && !choice->usable) {
         choice->usable = true;
         choice->mechanism = choice->map[type];
     }
@@ -233,6 +241,11 @@ static void choose_types(const struct pv_memory_facts *facts, const struct pv_bl
         choose_type(facts, policy, i, choice);
     }
     choice->sparse_types = find_sparse_types(facts, choice);
+    for (uint32_t i = 0; i < choice->type_count; i++) {
+        if ((choice->sparse_types & (1u << i)) && is_mappable(facts, choice, i)) {
+            choice->sparse_linear = true;
+        }
+    }
 }
 
 void pv_blob_choose(const struct pv_memory_facts *facts, const struct pv_blob_policy *policy,

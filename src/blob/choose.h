@@ -33,6 +33,9 @@ struct pv_blob_choice {
     uint32_t type_count;
     uint32_t plain_type;   // shown twice: this one cannot be mapped, the next can; or UINT32_MAX
     uint32_t sparse_types; // that sparse resources may be bound to; 0: sparse binding is hidden
+    // One of them is HOST_VISIBLE and HOST_COHERENT for guests. Vulkan demands that of linear
+    // images, sparse or not, so without it there are no sparse ones.
+    bool sparse_linear;
     uint32_t hidden_types; // HOST_VISIBLE on the host, not for guests
     // A HOST_VISIBLE | HOST_COHERENT type is left. Mesa's driver writes out of bounds without
     // one, so a device that lacks it must not be shown.

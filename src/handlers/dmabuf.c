@@ -3,6 +3,7 @@
 #include "handlers/chain.h"
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"
+#include "handlers/physical_device.h"
 
 #define DRM_FORMAT_MOD_LINEAR 0
 
@@ -165,9 +166,11 @@ void pv_handle_vkGetPhysicalDeviceFormatProperties2(
 void pv_handle_vkGetPhysicalDeviceImageFormatProperties2(
     struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceImageFormatProperties2 *cmd)
 {
+    const struct pv_host_device *host = host_of(cmd->physicalDevice_obj);
+    const VkPhysicalDeviceImageFormatInfo2 *info = cmd->pImageFormatInfo;
     struct pv_dmabuf_image_query query;
-    if (!pv_dmabuf_begin_image_query(host_of(cmd->physicalDevice_obj), cmd->pImageFormatInfo,
-                                     &query)) {
+    if (pv_guest_lacks_image(host, info->tiling, info->flags) ||
+        !pv_dmabuf_begin_image_query(host, info, &query)) {
         cmd->ret = VK_ERROR_FORMAT_NOT_SUPPORTED;
         return;
     }

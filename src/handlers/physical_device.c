@@ -125,6 +125,25 @@ void pv_handle_vkGetPhysicalDeviceFeatures2(struct pv_stream *s,
     hide_sparse(host_of(cmd->physicalDevice_obj), &cmd->pFeatures->features);
 }
 
+bool pv_guest_lacks_image(const struct pv_host_device *host, VkImageTiling tiling,
+                          VkImageCreateFlags flags)
+{
+    return (flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT) && tiling == VK_IMAGE_TILING_LINEAR &&
+           !host->choice.sparse_linear;
+}
+
+void pv_handle_vkGetPhysicalDeviceImageFormatProperties(
+    struct pv_stream *s, struct pv_cmd_vkGetPhysicalDeviceImageFormatProperties *cmd)
+{
+    if (pv_guest_lacks_image(host_of(cmd->physicalDevice_obj), cmd->tiling, cmd->flags)) {
+        cmd->ret = VK_ERROR_FORMAT_NOT_SUPPORTED;
+        return;
+    }
+    cmd->ret = pv_stream_instance_functions(s)->vkGetPhysicalDeviceImageFormatProperties(
+        cmd->physicalDevice, cmd->format, cmd->type, cmd->tiling, cmd->usage, cmd->flags,
+        cmd->pImageFormatProperties);
+}
+
 // -- properties ------------------------------------------------------------------------------
 
 uint32_t pv_guest_api_version(uint32_t host_version)

@@ -13,6 +13,10 @@ uint32_t pv_guest_extensions(const struct pv_host_device *host,
 // The guest may enable it though the driver does not have it.
 bool pv_extension_is_emulated(const struct pv_host_device *host, const char *name);
 
+// Images that the driver has and guests do not: linear sparse ones whose memory they could not map.
+bool pv_guest_lacks_image(const struct pv_host_device *host, VkImageTiling tiling,
+                          VkImageCreateFlags flags);
+
 // The version a guest is told: no newer than what this build can carry.
 uint32_t pv_guest_api_version(uint32_t host_version);
 

@@ -174,6 +174,41 @@ void case_sparse_image(struct e2e *t)
     e2e_digest("bound half", back.map, size);
 }
 
+// Linear images that exist, sparse ones, too, have memory that a program can map.
+void case_sparse_image_linear(struct e2e *t)
+{
+    open_sparse(t);
+    for (VkFormat format = VK_FORMAT_R4G4_UNORM_PACK8; format <= VK_FORMAT_D32_SFLOAT_S8_UINT;
+         format++) {
+        const VkImageCreateInfo info = {
+            .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+            .flags = VK_IMAGE_CREATE_SPARSE_BINDING_BIT,
+            .imageType = VK_IMAGE_TYPE_2D,
+            .format = format,
+            .extent = {64, 64, 1},
+            .mipLevels = 1,
+            .arrayLayers = 1,
+            .samples = VK_SAMPLE_COUNT_1_BIT,
+            .tiling = VK_IMAGE_TILING_LINEAR,
+            .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT,
+        };
+        VkImageFormatProperties properties;
+        if (vkGetPhysicalDeviceImageFormatProperties(t->physical, format, info.imageType,
+                                                     info.tiling, info.usage, info.flags,
+                                                     &properties) != VK_SUCCESS) {
+            continue;
+        }
+        VkImage image = VK_NULL_HANDLE;
+        OK(vkCreateImage(t->device, &info, NULL, &image));
+        VkMemoryRequirements needs;
+        vkGetImageMemoryRequirements(t->device, image, &needs);
+        vkDestroyImage(t->device, image, NULL);
+        CHECK(e2e_memory_type(t, needs.memoryTypeBits, E2E_HOST) != UINT32_MAX,
+              "format %d: types 0x%x", format, needs.memoryTypeBits);
+    }
+    e2e_print("what there is can be mapped");
+}
+
 // Pages come and go while others stay; what is taken away keeps its contents until it comes back.
 void case_sparse_residency(struct e2e *t)
 {

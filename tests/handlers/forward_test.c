@@ -109,6 +109,20 @@ static void old_format_questions_are_answered(void **state)
     assert_int_equal(get_u64(&g), 1);
     assert_int_equal(mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties"), 1);
 
+    // Nothing that is mapped can be bound to sparse images, so linear ones do not exist.
+    begin(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties, true);
+    put_u64(&g, PHYSICAL_DEVICE);
+    put_u32(&g, VK_FORMAT_R8G8B8A8_UNORM);
+    put_u32(&g, VK_IMAGE_TYPE_2D);
+    put_u32(&g, VK_IMAGE_TILING_LINEAR);
+    put_u32(&g, VK_IMAGE_USAGE_SAMPLED_BIT);
+    put_u32(&g, VK_IMAGE_CREATE_SPARSE_BINDING_BIT);
+    put_present(&g);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties),
+                     VK_ERROR_FORMAT_NOT_SUPPORTED);
+    assert_int_equal(mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties"), 1);
+
     // Formats of sparse images: the driver has none.
     begin(&g, PV_COMMAND_vkGetPhysicalDeviceSparseImageFormatProperties, true);
     put_u64(&g, PHYSICAL_DEVICE);

@@ -409,6 +409,7 @@ static void shows_the_only_type_twice_where_sparse_binding_ignores_it(void **sta
     assert_int_equal(choice.map[1], H);
     assert_int_equal(choice.hidden_types, 0);
     assert_int_equal(choice.sparse_types, 1);
+    assert_false(choice.sparse_linear);
     assert_int_equal(choice.mechanism, H);
     assert_int_equal(pv_blob_choice_host_type(&choice, 0), 0);
     assert_int_equal(pv_blob_choice_host_type(&choice, 1), 0);
@@ -433,6 +434,7 @@ static void shows_types_once_where_sparse_binding_works(void **state)
     pv_blob_choose(&facts, &policy, &choice);
     assert_int_equal(choice.type_count, 1);
     assert_int_equal(choice.sparse_types, 1);
+    assert_true(choice.sparse_linear);
     // There is memory that is not shared.
     facts = nvidia_headless;
     facts.sparse_types = 0x1f;
@@ -440,6 +442,7 @@ static void shows_types_once_where_sparse_binding_works(void **state)
     assert_int_equal(choice.type_count, 5);
     assert_int_equal(choice.sparse_types & 0xc, 0); // types 2 and 3 are imported
     assert_int_equal(choice.sparse_types & 1, 1);
+    assert_false(choice.sparse_linear); // what can be mapped is imported
     assert_int_equal(pv_blob_choice_resource_types(&choice, 0xf, true) & 0xc, 0);
     assert_int_equal(pv_blob_choice_resource_types(&choice, 0xf, false), 0xf);
     // Nothing can be bound.
