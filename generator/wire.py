@@ -43,6 +43,7 @@ class Step:
     unit: int = 1  # the length member must be a multiple of it
     optional: bool = True
     elements_optional: bool = True  # what an array holds may be NULL, too
+    bulk: bool = False  # data that may stay in memory which the guest can write
 
 
 def padded(size):
@@ -58,6 +59,7 @@ class Wire:
         self.forced_in_out = set(policy['directions']['in_out'])
         self.nullable = set(policy['nullable']['pointers'])
         self.nullable_elements = set(policy['nullable']['elements'])
+        self.bulk = set(policy['bulk']['pointers'])
         self._serialisable = {}
         self._chains = None
 
@@ -363,7 +365,8 @@ class Wire:
                         expected=self.expression(lengths[0], siblings, base))
         expected = self.expression(lengths[0], siblings, base)
         if m.type.name == 'void':
-            return Step('blob', m, path, mode, optional=optional, expected=expected)
+            return Step('blob', m, path, mode, optional=optional, expected=expected,
+                        bulk=name in self.bulk)
         if m.pointers == 2:
             inner = self.lengths.get(name)
             if not inner:

@@ -9,9 +9,6 @@
 // Commands between two checkpoints of a long batch.
 #define CHECKPOINT_INTERVAL 256
 
-// Private copies up to this size are kept for the next stream.
-#define KEPT_COPY_SIZE ((size_t)1 << 20)
-
 void pv_stream_init(struct pv_stream *stream, struct pv_context *context,
                     struct pv_context_ring *ring)
 {
@@ -34,7 +31,6 @@ void pv_stream_finish(struct pv_stream *stream)
     pv_arena_finish(&stream->arena);
     pv_arena_finish(&stream->nested_arena);
     free(stream->copy);
-    free(stream->nested_copy);
     *stream = (struct pv_stream){0};
 }
 
@@ -94,14 +90,15 @@ static bool run_all(struct pv_stream *stream, struct pv_arena *arena, struct pv_
     struct pv_reader *reader = &stream->decoder.reader;
     uint32_t commands = 0;
     while (pv_reader_remaining(reader)) {
-        const uint8_t *start = reader->cursor;
+        const size_t start = pv_reader_offset(reader);
+        pv_reader_begin_command(reader);
         run_one(stream, arena);
         if (__builtin_expect(pv_reader_failed(reader), 0)) {
-            stream_report(stream, (size_t)(start - reader->begin));
+            stream_report(stream, start);
             return false;
         }
         if (ring) {
-            pv_ring_publish(ring, (size_t)(reader->cursor - reader->begin));
+            pv_ring_publish(ring, pv_reader_offset(reader));
         }
         if (++commands % CHECKPOINT_INTERVAL == 0 && !stream->nested) {
             pv_quiesce_checkpoint(&stream->reader);
@@ -138,17 +135,6 @@ bool pv_stream_execute(struct pv_stream *stream, uint8_t *bytes, size_t size)
     return good;
 }
 
-// A buffer of at least `size` bytes; the old contents are lost. NULL when memory is short.
-static uint8_t *reserve_copy(uint8_t **copy, size_t *capacity, size_t size)
-{
-    if (*capacity < size) {
-        free(*copy);
-        *copy = malloc(size);
-        *capacity = *copy ? size : 0;
-    }
-    return *copy;
-}
-
 void pv_stream_execute_nested(struct pv_stream *stream, uint32_t resource_id, uint64_t offset,
                               uint64_t size)
 {
@@ -162,31 +148,23 @@ void pv_stream_execute_nested(struct pv_stream *stream, uint32_t resource_id, ui
         pv_stream_fail(stream, "a command stream is too long");
         return;
     }
-    uint8_t *copy = reserve_copy(&stream->nested_copy, &stream->nested_capacity, size);
-    if (!copy) {
-        pv_stream_fail(stream, "no memory for a command stream");
-        return;
-    }
-    memcpy(copy, source, size);
-
+    // The commands may make the stream forget the resource they are read from.
+    pv_resource_ref(resource);
     const struct pv_decoder outer = stream->decoder;
     const uint32_t command = stream->command, flags = stream->flags;
     stream->decoder.arena = &stream->nested_arena;
     stream->nested = true;
-    pv_reader_init(&stream->decoder.reader, copy, size);
+    pv_reader_init_shared(&stream->decoder.reader, source, size, stream->window,
+                          &stream->nested_arena);
     const bool good = run_all(stream, &stream->nested_arena, NULL);
     count_one(&stream->counters.stream_bytes, size);
     stream->nested = false;
     stream->decoder = outer;
+    pv_resource_unref(resource);
     stream->command = command;
     stream->flags = flags;
     if (!good) {
         pv_stream_fail(stream, "a command stream failed");
-    }
-    if (stream->nested_capacity > KEPT_COPY_SIZE) {
-        free(stream->nested_copy);
-        stream->nested_copy = NULL;
-        stream->nested_capacity = 0;
     }
 }
 

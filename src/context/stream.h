@@ -43,8 +43,9 @@ struct pv_stream {
     uint32_t cached_generation;
 
     // Private copies of bytes: of a submission, and of one indirect stream at a time.
-    uint8_t *copy, *nested_copy;
-    size_t copy_capacity, nested_capacity;
+    uint8_t *copy;
+    size_t copy_capacity;
+    _Alignas(8) uint8_t window[PV_READER_WINDOW]; // of the nested stream
     bool nested;
 
     struct pv_arena arena, nested_arena;

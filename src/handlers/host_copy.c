@@ -3,7 +3,8 @@
 //
 // The driver touches what the region implies and trusts the pointer. So the region is checked
 // against the image as it was created, and the data against the region, before the driver sees
-// either. Data is the command's private copy, never memory that the guest can reach.
+// either. The data itself may be in memory that the guest goes on changing: it is texels, and no
+// length or offset depends on it.
 #include "base/arith.h"
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"

@@ -84,6 +84,11 @@ void pv_decode_bad_count(struct pv_decoder *decoder, uint64_t count, uint64_t ex
     }
 }
 
+const uint8_t *pv_decode_bulk(struct pv_decoder *decoder, uint64_t count)
+{
+    return count ? pv_reader_take_bulk(&decoder->reader, count) : NULL;
+}
+
 uint8_t *pv_decode_bytes(struct pv_decoder *decoder, uint64_t count, size_t element_size)
 {
     uint64_t bytes;

@@ -1,6 +1,6 @@
 // Decoding: the generated functions turn wire bytes into Vulkan structures with these.
 //
-// Results live in the arena, or in the private copy of the bytes where the layout allows it, until
+// Results live in the arena, or in the reader's private bytes where the layout allows it, until
 // the command is done. Ids become the driver's handles on the way. Errors stick to the reader; a
 // failed decode leaves structures that must not be used. See docs/wire.md for the encoding.
 #ifndef PV_PROTOCOL_DECODER_H
@@ -163,7 +163,11 @@ static inline void pv_decode_fixed_count(struct pv_decoder *decoder, uint64_t co
 // NULL for count 0 and on failure.
 uint8_t *pv_decode_bytes(struct pv_decoder *decoder, uint64_t count, size_t element_size);
 
-// The same, copied to memory aligned for 8-byte elements.
+// `count` bytes, padded as a whole, that may be in memory which the guest goes on changing: see
+// pv_reader_take_bulk(). NULL for count 0 and on failure.
+const uint8_t *pv_decode_bulk(struct pv_decoder *decoder, uint64_t count);
+
+// The same as pv_decode_bytes(), copied to memory aligned for 8-byte elements.
 void *pv_decode_copy(struct pv_decoder *decoder, uint64_t count, size_t element_size);
 
 // Room for `count` structures, each at least `wire_size` bytes on the wire, not zeroed.
