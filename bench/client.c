@@ -319,6 +319,19 @@ static bool has_extension(VkPhysicalDevice physical, const char *name)
     return found;
 }
 
+// The table says what its figures are of.
+static void print_device(const struct bench *b)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    if (b->properties.apiVersion >= VK_API_VERSION_1_2) {
+        vkGetPhysicalDeviceProperties2(b->physical, &properties);
+    }
+    printf("device\t%s, %s %s\n", b->properties.deviceName, driver.driverName, driver.driverInfo);
+}
+
 static void open_instance(struct bench *b)
 {
     const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
@@ -333,6 +346,7 @@ static void open_instance(struct bench *b)
     }
     vkGetPhysicalDeviceProperties(b->physical, &b->properties);
     vkGetPhysicalDeviceMemoryProperties(b->physical, &b->memory);
+    print_device(b);
 }
 
 static void choose_family(struct bench *b)

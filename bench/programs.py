@@ -33,6 +33,7 @@ class Round:
         self.rows = []
         self.absent = {}  # {row: why the device cannot give it}
         self.failed = {}  # {what: reason}
+        self.device = ''  # and its driver
 
     def row(self, name, value, unit, count=1, wall_ns=0, client_ns=0, server_ns=0, caller_ns=0):
         self.rows.append({'name': name, 'value': float(value), 'unit': unit, 'count': int(count),
@@ -56,6 +57,8 @@ def read_rows(output, found):
             found.row(*fields)
         elif kind == 'absent':
             found.absent[fields[0]] = fields[1]
+        elif kind == 'device':
+            found.device = fields[0]
 
 
 def question(name, *arguments):

@@ -52,7 +52,8 @@ HEAD = ['row', 'unit', *TARGETS, 'ours from..to', 'ours/native', 'peer/native', 
 def title(result):
     machine = result['machine']
     peer = f'virglrenderer {machine["peer"]}' if machine['peer'] else 'none'
-    return (f'Mesa {machine["mesa"]} guest and host ({machine["host_icd"]}), peer: {peer}; '
+    mesa = f'Mesa {machine["mesa"]} guest' if machine['mesa'] else 'Guest'
+    return (f'{mesa} and host ({machine["host_icd"]}), peer: {peer}; '
             f'{machine["system"]}, Linux {machine["kernel"]}, {machine["cpu"]}, '
             f'{machine["cores"]} cores')
 

@@ -108,7 +108,9 @@ def load(folder):
                'calls': [call.rsplit(' ', 1)[0] for call in calls],
                'load': [min(item['load'] for item in rounds), max(item['load'] for item in rounds)],
                'wall_s': sum(item['wall_s'] for item in rounds)}
-    notes = []
+    devices = {target: found['device'] for item in reversed(rounds)
+               for target, found in item['targets'].items() if found['device']}
+    notes = [f'{target}: {device}' for target, device in devices.items()]
     if not facts['peer']:
         notes.append('the peer, virgl_test_server, is not here: its columns are empty')
     if facts['stand_in']:
