@@ -87,7 +87,7 @@ measure_suites()
 measure_library()
 {
     local program
-    for program in "$build"/bench/bench_{object_lookup,ring_handover,decode}; do
+    for program in "$build"/bench/bench_{object_lookup,ring_handover,socket_round,decode}; do
         if [ -x "$program" ]; then
             echo "== ${program##*/bench_}"
             "$program"

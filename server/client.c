@@ -110,8 +110,9 @@ static bool went_well(struct client *client, enum pv_connection_status status, c
     return refuse(client, "%s %s", pv_connection_status_text(status), during);
 }
 
-static bool reply(struct client *client, enum pv_vtest_command id, const uint32_t *values,
-                  uint32_t dwords)
+// `fd`: goes with the reply; -1: none does.
+static bool reply_with_fd(struct client *client, enum pv_vtest_command id, const uint32_t *values,
+                          uint32_t dwords, int fd)
 {
     uint32_t message[2 + 1 + PV_CAPSET_VENUS_SIZE / 4];
     assert(dwords + 2 <= sizeof(message) / sizeof(message[0]));
@@ -120,15 +121,18 @@ static bool reply(struct client *client, enum pv_vtest_command id, const uint32_
     if (dwords > 0) {
         memcpy(message + 2, values, dwords * sizeof(uint32_t));
     }
-    return went_well(
-        client, pv_connection_write(&client->connection, message, (2 + dwords) * sizeof(uint32_t)),
-        "while it was sent a reply");
+    struct pv_connection *connection = &client->connection;
+    const size_t size = (2 + dwords) * sizeof(uint32_t);
+    return went_well(client,
+                     fd < 0 ? pv_connection_write(connection, message, size)
+                            : pv_connection_write_with_fd(connection, message, size, fd),
+                     "while it was sent a reply");
 }
 
-static bool reply_fd(struct client *client, int fd)
+static bool reply(struct client *client, enum pv_vtest_command id, const uint32_t *values,
+                  uint32_t dwords)
 {
-    return went_well(client, pv_connection_write_fd(&client->connection, fd),
-                     "while it was sent a file descriptor");
+    return reply_with_fd(client, id, values, dwords, -1);
 }
 
 static uint64_t join_u64(const uint32_t *low_then_high)
@@ -230,8 +234,8 @@ static bool reply_without_memory(struct client *client, uint32_t id)
     if (!pv_server_os_pipe(fds)) {
         return refuse(client, "the host is out of file descriptors");
     }
-    const bool went = reply(client, PV_VTEST_RESOURCE_CREATE_BLOB, &id, 1) &&
-                      reply_fd(client, fds[0]); // a pipe cannot be mapped
+    // A pipe cannot be mapped.
+    const bool went = reply_with_fd(client, PV_VTEST_RESOURCE_CREATE_BLOB, &id, 1, fds[0]);
     close(fds[0]);
     close(fds[1]);
     return went;
@@ -283,8 +287,8 @@ static bool handle_create_blob(struct client *client, const struct message *mess
         client->said_blob_failure = true;
         return reply_without_memory(client, params.resource_id);
     }
-    const bool went = reply(client, PV_VTEST_RESOURCE_CREATE_BLOB, &params.resource_id, 1) &&
-                      reply_fd(client, fd);
+    const bool went =
+        reply_with_fd(client, PV_VTEST_RESOURCE_CREATE_BLOB, &params.resource_id, 1, fd);
     close(fd);
     return went;
 }
@@ -358,7 +362,10 @@ static bool handle_sync_wait(struct client *client, const struct message *messag
     if (error) {
         return refuse(client, "SYNC_WAIT: %s", pv_syncs_error_text(error));
     }
-    const bool went = reply(client, PV_VTEST_SYNC_WAIT, NULL, 0) && reply_fd(client, answer.fd);
+    const bool went = reply_with_fd(client, PV_VTEST_SYNC_WAIT, NULL, 0, answer.fd);
+    if (answer.wait) {
+        pv_connection_expect_silence(&client->connection);
+    }
     pv_syncs_answered(client->syncs, &answer);
     return went;
 }
@@ -588,6 +595,7 @@ void pv_client_run(const struct pv_client_params *params)
     const int timeout_ms =
         params->send_timeout_ms ? params->send_timeout_ms : DEFAULT_SEND_TIMEOUT_MS;
     pv_connection_init(&client.connection, params->fd, params->stop_fd, timeout_ms);
+    pv_connection_serve(&client.connection);
     pv_slots_init(&client.resources, RESOURCE_LIMIT);
     client.syncs = pv_syncs_create();
     if (client.syncs) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -28,6 +29,35 @@ void pv_connection_init(struct pv_connection *connection, int fd, int stop_fd, i
     pv_server_os_prepare(fd);
 }
 
+void pv_connection_serve(struct pv_connection *connection)
+{
+    connection->stays_awake = true;
+    connection->looks_ahead = pv_server_os_look_ahead(connection->fd);
+}
+
+// Takes what was looked at off the socket. The kernel then wakes a client that waits for our reply,
+// in vain, which costs both sides more than all else here: this is left until there is nothing
+// better to do, and the reply is under way.
+static void take_looked(struct pv_connection *connection)
+{
+    uint8_t known[PV_CONNECTION_BUFFER];
+    while (connection->looked > 0) {
+        const size_t size = connection->looked < sizeof(known) ? connection->looked : sizeof(known);
+        struct iovec part = {.iov_base = known, .iov_len = size};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+        const ssize_t taken = pv_server_os_receive(connection->fd, &message);
+        if (taken <= 0) {
+            return; // what is wrong will be seen by the next read
+        }
+        connection->looked -= (size_t)taken;
+    }
+}
+
+void pv_connection_expect_silence(struct pv_connection *connection)
+{
+    connection->expects_silence = true;
+}
+
 void pv_connection_finish(struct pv_connection *connection)
 {
     for (size_t i = 0; i < connection->fd_count; i++) {
@@ -36,6 +66,7 @@ void pv_connection_finish(struct pv_connection *connection)
     connection->fd_count = 0;
     connection->begin = connection->end = 0;
     if (connection->fd >= 0) {
+        take_looked(connection); // what is left there turns the peer's end of file into an error
         close(connection->fd);
     }
     connection->fd = -1;
@@ -110,27 +141,82 @@ static void keep_fds(struct pv_connection *connection, struct msghdr *message)
     }
 }
 
+// As recvmsg(). `direct`: not into the buffer.
+static ssize_t receive_now(struct pv_connection *connection, void *data, size_t size, bool direct)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int) * PV_CONNECTION_FDS)];
+    } control;
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (connection->looked >= PV_CONNECTION_BUFFER) {
+        take_looked(connection);
+    }
+    if (connection->looks_ahead && !direct) {
+        const ssize_t result = pv_server_os_look(connection->fd, &message);
+        connection->looked += result > 0 ? (size_t)result : 0;
+        return result;
+    }
+    take_looked(connection);
+    if (connection->accepts_fds) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control.bytes);
+    }
+    const ssize_t result = pv_server_os_receive(connection->fd, &message);
+    if (result > 0) {
+        keep_fds(connection, &message);
+    }
+    return result;
+}
+
+struct input_wait {
+    uint64_t begin_ns, turn_ns; // 0: has not begun
+    uint64_t patience_ns;
+};
+
+// There is nothing to read. True: look again instead of sleeping; the core was others' meanwhile.
+static bool is_patient(struct pv_connection *connection, struct input_wait *wait)
+{
+    const uint64_t now_ns = pv_server_os_now_ns();
+    if (wait->begin_ns == 0) {
+        wait->begin_ns = wait->turn_ns = now_ns;
+        wait->patience_ns = connection->expects_silence ? 0 : pv_patience_ns(&connection->patience);
+    }
+    if (now_ns - wait->turn_ns > PV_PATIENCE_TURN_NS) {
+        pv_patience_lose(&connection->patience);
+        wait->patience_ns = 0;
+    }
+    if (now_ns - wait->begin_ns >= wait->patience_ns) {
+        return false;
+    }
+    wait->turn_ns = now_ns;
+    sched_yield();
+    return true;
+}
+
+static void note_arrival(struct pv_connection *connection, const struct input_wait *wait)
+{
+    // How long a client slept that waits for somebody else says nothing about its own pace.
+    if (connection->stays_awake && !connection->expects_silence) {
+        pv_patience_note(&connection->patience,
+                         wait->begin_ns ? pv_server_os_now_ns() - wait->begin_ns : 0);
+    }
+    connection->expects_silence = false;
+}
+
 // Receives at least one byte into `data`.
 static enum pv_connection_status receive(struct pv_connection *connection, void *data, size_t size,
-                                         uint64_t deadline_ns, size_t *received)
+                                         bool direct, uint64_t deadline_ns, size_t *received)
 {
     if (stop_requested(connection)) {
         return PV_CONNECTION_STOPPED;
     }
+    struct input_wait wait = {0};
     for (;;) {
-        union {
-            struct cmsghdr align;
-            char bytes[CMSG_SPACE(sizeof(int) * PV_CONNECTION_FDS)];
-        } control;
-        struct iovec part = {.iov_base = data, .iov_len = size};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-        if (connection->accepts_fds) {
-            message.msg_control = &control;
-            message.msg_controllen = sizeof(control.bytes);
-        }
-        const ssize_t result = pv_server_os_receive(connection->fd, &message);
+        const ssize_t result = receive_now(connection, data, size, direct);
         if (result > 0) {
-            keep_fds(connection, &message);
+            note_arrival(connection, &wait);
             *received = (size_t)result;
             return PV_CONNECTION_OK;
         }
@@ -142,6 +228,13 @@ static enum pv_connection_status receive(struct pv_connection *connection, void 
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             return PV_CONNECTION_BROKEN;
+        }
+        if (connection->looked > 0) {
+            take_looked(connection);
+            continue;
+        }
+        if (connection->stays_awake && is_patient(connection, &wait)) {
+            continue;
         }
         const enum pv_connection_status status = wait_for(connection, POLLIN, deadline_ns);
         if (status != PV_CONNECTION_OK) {
@@ -170,7 +263,7 @@ enum pv_connection_status pv_connection_read(struct pv_connection *connection, v
         size_t received = 0;
         const enum pv_connection_status status =
             receive(connection, direct ? target : connection->buffer,
-                    direct ? size : PV_CONNECTION_BUFFER, deadline_ns, &received);
+                    direct ? size : PV_CONNECTION_BUFFER, direct, deadline_ns, &received);
         if (status != PV_CONNECTION_OK) {
             return status;
         }
@@ -227,26 +320,59 @@ enum pv_connection_status pv_connection_write(struct pv_connection *connection, 
     return send_all(connection, &message);
 }
 
-enum pv_connection_status pv_connection_write_fd(struct pv_connection *connection, int fd)
-{
+// A message of one dummy byte that carries a descriptor.
+struct rights {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.bytes = {0}};
-    char dummy = 0;
-    struct iovec part = {.iov_base = &dummy, .iov_len = 1};
+    } control;
+    char dummy;
+    struct iovec part;
+};
+
+static struct msghdr message_of_rights(struct rights *rights, int fd)
+{
+    memset(rights, 0, sizeof(*rights));
+    rights->part = (struct iovec){.iov_base = &rights->dummy, .iov_len = 1};
     struct msghdr message = {
-        .msg_iov = &part,
+        .msg_iov = &rights->part,
         .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.bytes),
+        .msg_control = &rights->control,
+        .msg_controllen = sizeof(rights->control.bytes),
     };
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    return message;
+}
+
+enum pv_connection_status pv_connection_write_fd(struct pv_connection *connection, int fd)
+{
+    struct rights rights;
+    struct msghdr message = message_of_rights(&rights, fd);
     return send_all(connection, &message);
+}
+
+enum pv_connection_status pv_connection_write_with_fd(struct pv_connection *connection,
+                                                      const void *data, size_t size, int fd)
+{
+    // A peer that reads the data with read() would lose a descriptor that came with it.
+    struct rights rights;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct msghdr messages[2] = {{.msg_iov = &part, .msg_iovlen = 1},
+                                 message_of_rights(&rights, fd)};
+    size_t sent[2] = {0, 0};
+    pv_server_os_send_two(connection->fd, messages, sent); // what fails, fails again below
+    enum pv_connection_status status = PV_CONNECTION_OK;
+    if (sent[0] < size) {
+        status = pv_connection_write(connection, (const uint8_t *)data + sent[0], size - sent[0]);
+    }
+    if (status == PV_CONNECTION_OK && sent[1] == 0) {
+        status = pv_connection_write_fd(connection, fd);
+    }
+    return status;
 }
 
 enum pv_connection_status pv_connection_read_fd(struct pv_connection *connection, int *fd,

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "patience.h"
+
 #define PV_CONNECTION_BUFFER 4096u
 #define PV_CONNECTION_FDS    4u
 
@@ -27,7 +29,12 @@ struct pv_connection {
     int fd;      // owned
     int stop_fd; // borrowed; -1: none
     int send_timeout_ms;
-    bool accepts_fds; // otherwise the kernel drops what the peer sends
+    bool accepts_fds;     // otherwise the kernel drops what the peer sends
+    bool stays_awake;     // while messages come soon, see patience.h
+    bool expects_silence; // until the next arrival
+    bool looks_ahead;     // reads without taking, see pv_connection_serve()
+    struct pv_patience patience;
+    size_t looked; // bytes that were read and lie on the socket still
     unsigned reads_until_stop_check;
     size_t begin, end; // unread part of `buffer`
     uint8_t buffer[PV_CONNECTION_BUFFER];
@@ -37,6 +44,11 @@ struct pv_connection {
 
 // Takes `fd`, a connected stream socket, and makes it non-blocking.
 void pv_connection_init(struct pv_connection *connection, int fd, int stop_fd, int send_timeout_ms);
+// The server's end. Stays awake for what comes soon, and leaves what it has read on the socket
+// until it has answered: taking it would wake a client that waits. Not together with `accepts_fds`.
+void pv_connection_serve(struct pv_connection *connection);
+// The client now waits for something else than us: the next read sleeps at once.
+void pv_connection_expect_silence(struct pv_connection *connection);
 // Closes everything. A finished connection may be finished again.
 void pv_connection_finish(struct pv_connection *connection);
 
@@ -51,6 +63,10 @@ enum pv_connection_status pv_connection_write(struct pv_connection *connection, 
 
 // Writes one dummy byte that carries a copy of `fd`. Borrows `fd`.
 enum pv_connection_status pv_connection_write_fd(struct pv_connection *connection, int fd);
+
+// Both at once: a client that waits for the two is woken once.
+enum pv_connection_status pv_connection_write_with_fd(struct pv_connection *connection,
+                                                      const void *data, size_t size, int fd);
 
 // Reads one dummy byte and the descriptor that came with it, -1 if none did. The caller owns it.
 enum pv_connection_status pv_connection_read_fd(struct pv_connection *connection, int *fd,

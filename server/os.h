@@ -25,8 +25,17 @@ bool pv_server_os_pipe(int fds[2]);
 ssize_t pv_server_os_send(int fd, const struct msghdr *message);
 ssize_t pv_server_os_receive(int fd, struct msghdr *message);
 
+// Sends two messages by one call where there is one; `sent` becomes the bytes of each that went
+// out, {0, 0} if none did, for whatever reason.
+void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[2]);
+
 // Prepares a connected socket for pv_server_os_send().
 void pv_server_os_prepare(int socket);
+
+// Makes pv_server_os_look() see what it has not seen before. False: not on this platform.
+bool pv_server_os_look_ahead(int socket);
+// As pv_server_os_receive(), but what was received stays there to be received again.
+ssize_t pv_server_os_look(int fd, struct msghdr *message);
 
 // A descriptor that is readable however often the other side reads it, as far as the platform
 // can; -1 with errno. For one client only: its peer shares its state.

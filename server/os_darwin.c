@@ -83,10 +83,31 @@ ssize_t pv_server_os_receive(int fd, struct msghdr *message)
     return received;
 }
 
+void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[2])
+{
+    (void)fd;
+    (void)messages;
+    sent[0] = sent[1] = 0;
+}
+
 void pv_server_os_prepare(int socket)
 {
     const int on = 1;
     setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
+}
+
+bool pv_server_os_look_ahead(int socket)
+{
+    (void)socket;
+    return false;
+}
+
+ssize_t pv_server_os_look(int fd, struct msghdr *message)
+{
+    (void)fd;
+    (void)message;
+    errno = ENOTSUP;
+    return -1;
 }
 
 int pv_server_os_signalled_fd(void)

@@ -39,9 +39,29 @@ ssize_t pv_server_os_receive(int fd, struct msghdr *message)
     return recvmsg(fd, message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 }
 
+void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[2])
+{
+    struct mmsghdr both[2] = {{.msg_hdr = messages[0]}, {.msg_hdr = messages[1]}};
+    const int count = sendmmsg(fd, both, 2, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (int i = 0; i < 2; i++) {
+        sent[i] = i < count ? both[i].msg_len : 0;
+    }
+}
+
 void pv_server_os_prepare(int socket)
 {
     (void)socket; // MSG_NOSIGNAL does it for each message
+}
+
+bool pv_server_os_look_ahead(int socket)
+{
+    const int offset = 0;
+    return setsockopt(socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) == 0;
+}
+
+ssize_t pv_server_os_look(int fd, struct msghdr *message)
+{
+    return recvmsg(fd, message, MSG_PEEK | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 }
 
 int pv_server_os_signalled_fd(void)
