@@ -19,25 +19,27 @@ import sys
 from results import load, ratio
 
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'figures.json')
-ROWS = ['draw', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer']
-COMMANDS = 256  # of a stream, as in decode.c
+ROWS = ['draw', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer', 'demo-mesa-26.2']
 MORE_INSTRUCTIONS = 1.25
 LESS_SPEED = 0.4
 
 
 def instructions(program, row, times):
+    """Of the whole run, and how many commands a stream has."""
     done = subprocess.run(['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', program,
                            row, str(times)], env={**os.environ, 'MALLOC_PERTURB_': '0'},
                           capture_output=True, text=True, check=False)
     found = re.search(r'Collected : (\d+)', done.stderr)
-    if done.returncode != 0 or not found:
+    commands = re.search(r'(\d+) commands', done.stdout)
+    if done.returncode != 0 or not found or not commands:
         sys.exit(f'check: {program} {row}: status {done.returncode}\n{done.stderr[-1000:]}')
-    return int(found.group(1))
+    return int(found.group(1)), int(commands.group(1))
 
 
 def per_command(program, row):
     """What a command adds: start and end are the same in both runs."""
-    return (instructions(program, row, 40) - instructions(program, row, 20)) / (20 * COMMANDS)
+    (more, commands), (less, _) = (instructions(program, row, times) for times in (40, 20))
+    return (more - less) / (20 * commands)
 
 
 def ratios(folder):
@@ -76,6 +78,9 @@ def main():
     for path in options.results:
         mesa, found = ratios(path)
         known = figures['ratios'].setdefault(mesa, {})
+        for row in sorted(known.keys() - found.keys()):
+            failed |= not options.update
+            print(f'GONE  {row:40} was {known[row]}')
         for row, now in found.items():
             was = known.get(row)
             worse = not options.update and was is not None and now < was * LESS_SPEED

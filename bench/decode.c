@@ -2,16 +2,18 @@
 // Base case: a driver whose functions do nothing, so that what is left is ours: reading, decoding,
 // looking up objects, dispatch, and the reply where there is one.
 //
-//     decode             nanoseconds per command, all rows
+//     decode             nanoseconds per command and bytes per second, all rows
 //     decode ROW TIMES   runs one stream TIMES times; bench/check.py counts the instructions
 //
-// Creating and destroying goes through the mock driver of the tests, whose book-keeping is part of
-// those rows: they are for comparing with themselves.
+// Most rows are one command, written here. Creating and destroying goes through the mock driver of
+// the tests, whose book-keeping is part of those rows: they are for comparing with themselves. The
+// others are frames of pv-demo as Mesa's guest driver has sent them (bench/streams/README.md).
 #include "guest.h"
 
 #include "base/os.h"
 #include "context/context.h"
 #include "context/objects.h"
+#include "stream_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,16 +111,92 @@ static void buffer_lives(struct guest *g, uint32_t i)
     write_destroy(g, PV_COMMAND_vkDestroyBuffer, DEVICE, FIRST_NEW + i);
 }
 
+// -- what a real guest has sent ------------------------------------------------------------------
+
+static VkResult nothing(void)
+{
+    return VK_SUCCESS;
+}
+
+static void *read_bytes(FILE *file, size_t size)
+{
+    void *bytes = malloc(size);
+    if (!bytes || fread(bytes, 1, size, file) != size) {
+        fprintf(stderr, "decode: the recorded stream is too short\n");
+        exit(1);
+    }
+    return bytes;
+}
+
+// From now on the functions of the device do nothing: on the machines that we build for, one may
+// take fewer arguments than it is given.
+static void disarm_device(const struct pv_context *context)
+{
+    uint32_t ring_idx = 1;
+    while (!context->queues[ring_idx]) {
+        if (++ring_idx == PV_TIMELINE_COUNT) {
+            fprintf(stderr, "decode: the recorded stream has no queue\n");
+            exit(1);
+        }
+    }
+    struct pv_device_driver *driver =
+        ((struct pv_device *)pv_device_of(&context->queues[ring_idx]->base))->driver;
+    PFN_vkVoidFunction *functions = (PFN_vkVoidFunction *)&driver->vk; // it has no other members
+    for (size_t i = 0; i < sizeof(driver->vk) / sizeof(*functions); i++) {
+        functions[i] = (PFN_vkVoidFunction)nothing;
+    }
+}
+
+// Runs the stream's set-up and leaves its loop in `g->bytes`; returns how many commands those are.
+static uint32_t open_recorded(struct guest *g, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    struct stream_header header;
+    if (!file || fread(&header, sizeof(header), 1, file) != 1 || header.magic != STREAM_MAGIC ||
+        header.resource_count > STREAM_RESOURCES) {
+        fprintf(stderr, "decode: %s cannot be read\n", path);
+        exit(1);
+    }
+    char error[256] = "";
+    g->renderer = pv_renderer_create(
+        &(struct pv_renderer_params){.vulkan_library = mock_vk_path(), .fd_only = true}, error,
+        sizeof(error));
+    g->context =
+        g->renderer ? pv_context_create(g->renderer, &(struct pv_context_params){0}) : NULL;
+    for (uint32_t i = 0; g->context && i < header.resource_count; i++) {
+        const struct stream_resource *resource = read_bytes(file, sizeof(*resource));
+        if (!pv_context_create_blob(g->context,
+                                    &(struct pv_blob_params){.resource_id = resource->id,
+                                                             .flags = PV_BLOB_MAPPABLE,
+                                                             .size = resource->size})) {
+            exit(1);
+        }
+    }
+    const void *set_up = read_bytes(file, header.set_up_size);
+    g->bytes = read_bytes(file, header.loop_size);
+    g->size = header.loop_size;
+    fclose(file);
+    if (!g->context || !pv_context_submit(g->context, set_up, header.set_up_size)) {
+        fprintf(stderr, "decode: the set-up of %s failed: %s\n", path,
+                g->context ? pv_context_failure(g->context) : error);
+        exit(1);
+    }
+    disarm_device(g->context);
+    return header.loop_commands;
+}
+
 static const struct row {
     const char *name;
     void (*write)(struct guest *g, uint32_t i);
+    const char *recorded;
 } rows[] = {
-    {"draw", draw},
-    {"update-16", update_small},
-    {"update-4096", update_large},
-    {"status-with-reply", status_with_reply},
-    {"fence", fence_lives},
-    {"buffer", buffer_lives},
+    {"draw", draw, NULL},
+    {"update-16", update_small, NULL},
+    {"update-4096", update_large, NULL},
+    {"status-with-reply", status_with_reply, NULL},
+    {"fence", fence_lives, NULL},
+    {"buffer", buffer_lives, NULL},
+    {"demo-mesa-26.2", NULL, BENCH_STREAMS "/demo-mesa-26.2.bin"},
 };
 
 // -- running -------------------------------------------------------------------------------------
@@ -135,16 +213,23 @@ static void run(struct guest *g, uint32_t times)
 
 static void run_row(const struct row *row, uint32_t times)
 {
-    struct guest g;
-    open_guest(&g);
-    for (uint32_t i = 0; i < COMMANDS; i++) {
-        row->write(&g, i);
+    struct guest g = {0};
+    uint32_t commands = COMMANDS;
+    if (row->recorded) {
+        commands = open_recorded(&g, row->recorded);
+    } else {
+        open_guest(&g);
+        for (uint32_t i = 0; i < COMMANDS; i++) {
+            row->write(&g, i);
+        }
     }
     run(&g, 2); // pools and arenas fill
     const uint64_t begin_ns = pv_os_now_ns();
     run(&g, times);
-    const double ns = (double)(pv_os_now_ns() - begin_ns) / times / COMMANDS;
-    printf("%-20s %8.1f ns, %zu bytes\n", row->name, ns, g.size / COMMANDS);
+    const double ns = (double)(pv_os_now_ns() - begin_ns) / times / commands;
+    const double bytes = (double)g.size / commands;
+    printf("%-20s %8.1f ns a command of %.0f bytes, %.0f MB/s, %u commands\n", row->name, ns, bytes,
+           bytes * 1e3 / ns, commands);
     exit(0); // the driver's functions are gone: the guest cannot be closed
 }
 
