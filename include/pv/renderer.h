@@ -62,10 +62,10 @@ struct pv_renderer_params {
     uint32_t disabled_emulations;
 
     // Bounds for each context, protecting the host from one guest. 0: the default.
-    uint64_t max_command_memory; // bytes of decoded data for one command; 256 MiB
-    uint64_t max_stream_size;    // bytes of one indirect command stream; 64 MiB
-    uint32_t max_objects;        // live Vulkan objects; 4 Mi
-    uint32_t max_rings;          // rings, the primary one included; 256
+    uint64_t max_command_memory;  // bytes of decoded data for one command; 256 MiB
+    uint64_t max_submission_size; // bytes of one pv_context_submit(), which copies them; 64 MiB
+    uint32_t max_objects;         // live Vulkan objects; 4 Mi
+    uint32_t max_rings;           // rings, the primary one included; 256
 
     // Contexts count how often they run each command, for pv_context_visit_commands(). Costs a
     // little for each command.

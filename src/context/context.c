@@ -80,7 +80,7 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
         return true;
     }
     struct pv_stream *stream = &context->stream;
-    if (size % 4 || size > context->host->max_stream_size) {
+    if (size % 4 || size > context->host->max_submission_size) {
         pv_context_fail(context, "a submission of %zu bytes", size);
         return false;
     }

@@ -23,7 +23,7 @@ struct pv_host {
     struct pv_vk_library library;
     struct pv_blob_policy blob_policy;
     uint32_t allowed_emulations; // enum pv_emulation
-    uint64_t max_command_memory, max_stream_size;
+    uint64_t max_command_memory, max_submission_size;
     uint32_t max_objects, max_rings;
     bool count_commands;
 

@@ -144,10 +144,6 @@ void pv_stream_execute_nested(struct pv_stream *stream, uint32_t resource_id, ui
         pv_stream_fail(stream, "a command stream lies outside of shared memory");
         return;
     }
-    if (size > stream->context->host->max_stream_size) {
-        pv_stream_fail(stream, "a command stream is too long");
-        return;
-    }
     // The commands may make the stream forget the resource they are read from.
     pv_resource_ref(resource);
     const struct pv_decoder outer = stream->decoder;

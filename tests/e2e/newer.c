@@ -491,6 +491,60 @@ void case_newer_host_image_copy(struct e2e *t)
     free(back);
 }
 
+// Each region's data spans nearly the whole of the memory, and the guest driver sends it for each:
+// one command of 127 MiB.
+void case_newer_host_image_copy_regions(struct e2e *t)
+{
+    enum { DEPTH = 32, STEP = 4, COLUMNS = SIZE / STEP, TEXELS = SIZE * SIZE * DEPTH };
+    VkPhysicalDeviceHostImageCopyFeaturesEXT feature = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES_EXT,
+        .hostImageCopy = VK_TRUE,
+    };
+    open_with(t, VK_EXT_HOST_IMAGE_COPY_EXTENSION_NAME, NULL, &feature);
+    E2E_FUNCTION(t, TransitionImageLayoutEXT);
+    E2E_FUNCTION(t, CopyMemoryToImageEXT);
+    const struct e2e_image image =
+        e2e_image(t, &(struct e2e_image_params){.format = rgba,
+                                                .extent = {SIZE, SIZE, DEPTH},
+                                                .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT |
+                                                         VK_IMAGE_USAGE_TRANSFER_SRC_BIT});
+    const VkHostImageLayoutTransitionInfoEXT transition = {
+        .sType = VK_STRUCTURE_TYPE_HOST_IMAGE_LAYOUT_TRANSITION_INFO_EXT,
+        .image = image.handle,
+        .newLayout = VK_IMAGE_LAYOUT_GENERAL,
+        .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
+    };
+    OK(TransitionImageLayoutEXT(t->device, 1, &transition));
+
+    uint8_t *texels = e2e_alloc(TEXELS, 4);
+    e2e_pattern_fill(texels, TEXELS * 4, 22);
+    VkMemoryToImageCopyEXT regions[COLUMNS * COLUMNS];
+    for (uint32_t i = 0; i < COUNT(regions); i++) {
+        const uint32_t x = i % COLUMNS * STEP, y = i / COLUMNS * STEP;
+        regions[i] = (VkMemoryToImageCopyEXT){
+            .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
+            .pHostPointer = texels + 4 * (y * SIZE + x),
+            .memoryRowLength = SIZE,
+            .memoryImageHeight = SIZE,
+            .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+            .imageOffset = {(int32_t)x, (int32_t)y, 0},
+            .imageExtent = {STEP, STEP, DEPTH},
+        };
+    }
+    const VkCopyMemoryToImageInfoEXT copy = {
+        .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
+        .dstImage = image.handle,
+        .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
+        .regionCount = COUNT(regions),
+        .pRegions = regions,
+    };
+    OK(CopyMemoryToImageEXT(t->device, &copy));
+    const struct e2e_buffer back = e2e_read(t, &image, 0, VK_IMAGE_LAYOUT_GENERAL);
+    CHECK(!memcmp(back.map, texels, TEXELS * 4), "the texels");
+    e2e_digest("by regions", back.map, TEXELS * 4);
+    free(texels);
+}
+
 // -- questions --------------------------------------------------------------------------------
 
 void case_newer_cooperative_matrices(struct e2e *t)
@@ -535,6 +589,7 @@ SKIPPED(feedback_loop)
 SKIPPED(depth_clamp_range)
 SKIPPED(attachment_locations)
 SKIPPED(host_image_copy)
+SKIPPED(host_image_copy_regions)
 SKIPPED(cooperative_matrices)
 #undef SKIPPED
 

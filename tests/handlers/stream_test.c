@@ -253,13 +253,24 @@ static void a_stream_ends_with_a_whole_command(void **state)
     guest_close(&g);
 }
 
-static void long_streams_are_refused(void **state)
+// Submissions are copied, so they are bounded; streams are not, as a guest may have much to say.
+static void long_submissions_are_refused(void **state)
 {
     (void)state;
     struct guest g;
-    guest_open(&g, &(struct pv_renderer_params){.max_stream_size = 4096});
-    write_execute(&g, (struct stream[]){{SHM, STREAM, 4100}}, 1, NULL);
-    submit_badly(&g, "too long");
+    guest_open(&g, &(struct pv_renderer_params){.max_submission_size = 4096});
+    for (int i = 0; i < 512; i++) {
+        write_version(&g);
+    }
+    const uint64_t size = to_stream(&g);
+    assert_true(size > 4096);
+    write_set_reply(&g, SHM, 0, 512 * 20);
+    write_execute(&g, (struct stream[]){{SHM, STREAM, size}}, 1, NULL);
+    submit_well(&g);
+    for (int i = 0; i < 512; i++) {
+        write_version(&g);
+    }
+    submit_badly(&g, "a submission of");
     guest_close(&g);
 }
 
@@ -416,7 +427,7 @@ int main(void)
         CASE(no_streams_end_the_context),
         CASE(streams_do_not_nest),
         CASE(a_stream_ends_with_a_whole_command),
-        CASE(long_streams_are_refused),
+        CASE(long_submissions_are_refused),
         CASE(what_a_stream_does_survives_it),
         CASE(a_failed_context_runs_nothing),
         CASE(unknown_commands_end_the_context),
