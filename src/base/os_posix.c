@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,22 @@ void pv_os_unmap(void *address, uint64_t size)
     if (address) {
         munmap(address, (size_t)size);
     }
+}
+
+int pv_os_spare_fds(int fd)
+{
+    enum { SPARE = 64 };
+    struct rlimit limit;
+    if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return fd;
+    }
+    const rlim_t spare = limit.rlim_cur / 4 < SPARE ? limit.rlim_cur / 4 : SPARE;
+    if ((rlim_t)fd < limit.rlim_cur - spare) {
+        return fd;
+    }
+    pv_os_close(fd);
+    errno = EMFILE;
+    return -1;
 }
 
 void pv_os_touch_pages(const void *address, uint64_t size)

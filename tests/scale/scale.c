@@ -3,6 +3,7 @@
 //     pv-scale threads COUNT      threads that make pipelines, record and submit at the same time
 //     pv-scale objects COUNT      live objects
 //     pv-scale allocations COUNT  live allocations, all of them mapped
+//     pv-scale exhaust COUNT      as many at most; the host's limit comes first, and all goes on
 //     pv-scale mapped MIB         mapped at the same time, in 256 MiB allocations
 //     pv-scale upload MIB         brought to one buffer of the device and back
 //     pv-scale wait SEED          says "ready" once it has a device, works after a line on stdin
@@ -310,6 +311,60 @@ static void run_allocations(struct e2e *t, uint32_t count)
     free(memories);
 }
 
+// One more allocation, mapped and written. Failure: VK_NULL_HANDLE; that it is told is all we ask.
+static VkDeviceMemory try_allocation(struct e2e *t, uint32_t type)
+{
+    const VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .allocationSize = 4096,
+        .memoryTypeIndex = type,
+    };
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    if (vkAllocateMemory(t->device, &info, NULL, &memory) != VK_SUCCESS) {
+        return VK_NULL_HANDLE;
+    }
+    uint32_t *map = NULL;
+    if (vkMapMemory(t->device, memory, 0, VK_WHOLE_SIZE, 0, (void **)&map) != VK_SUCCESS) {
+        vkFreeMemory(t->device, memory, NULL);
+        return VK_NULL_HANDLE;
+    }
+    *map = 1;
+    return memory;
+}
+
+// The server has a limit of descriptors (scale.py sets it): allocations fail there, as they do
+// where a device is full, and the context lives.
+static void run_exhaust(struct e2e *t, uint32_t count)
+{
+    VkDeviceMemory *memories = e2e_alloc(count, sizeof(*memories));
+    e2e_open(t, NULL);
+    const uint32_t type = host_type(t);
+    const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
+    for (uint32_t round = 0; round < 3; round++) {
+        uint32_t made = 0;
+        while (made < count && (memories[made] = try_allocation(t, type))) {
+            made++;
+        }
+        CHECK(made > 16 && made < count, "%u allocations were made", made);
+        for (uint32_t i = 0; i < 10; i++) { // a descriptor may have been in use for a moment
+            memories[made] = try_allocation(t, type);
+            made += memories[made] && made + 1 < count;
+        }
+        // The guest driver allocates for its fences.
+        for (uint32_t i = 0; i < 8; i++) {
+            vkFreeMemory(t->device, memories[--made], NULL);
+        }
+        VkCommandBuffer commands = e2e_begin(t);
+        vkCmdFillBuffer(commands, buffer.handle, 0, VK_WHOLE_SIZE, round + 1);
+        e2e_run(t, commands);
+        CHECK(*(const uint32_t *)buffer.map == round + 1, "the device does not work");
+        for (uint32_t i = 0; i < made; i++) {
+            vkFreeMemory(t->device, memories[i], NULL);
+        }
+    }
+    free(memories);
+}
+
 // Writes one word in each 64 KiB of all the memory and lets the device see each allocation's last.
 static void run_mapped(struct e2e *t, uint32_t mib)
 {
@@ -409,7 +464,8 @@ static const struct {
     void (*run)(struct e2e *t, uint32_t count);
 } cases[] = {
     {"threads", run_threads}, {"objects", run_objects}, {"allocations", run_allocations},
-    {"mapped", run_mapped},   {"upload", run_upload},   {"wait", run_wait},
+    {"exhaust", run_exhaust}, {"mapped", run_mapped},   {"upload", run_upload},
+    {"wait", run_wait},
 };
 
 int main(int argc, char **argv)
@@ -423,6 +479,6 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fputs("usage: pv-scale threads|objects|allocations|mapped|upload|wait COUNT\n", stderr);
+    fputs("usage: pv-scale threads|objects|allocations|exhaust|mapped|upload|wait COUNT\n", stderr);
     return 2;
 }

@@ -11,6 +11,7 @@ import argparse
 import collections
 import glob
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ SIZES = {
 }
 AT_ONCE = 64
 IN_TURN = (16, 64)
+DESCRIPTORS = 512
 # Pages that the heap's fragments hold are no leak. Less than a mebibyte for each of 64 clients.
 MAPPINGS_SLACK = 40
 PRIVATE_SLACK_KIB = 48 * 1024
@@ -53,7 +55,8 @@ def clean_environment():
 
 
 class Server:
-    def __init__(self, options, folder):
+    def __init__(self, options, folder, descriptors=None):
+        """`descriptors`: a limit of file descriptors that the server cannot raise."""
         self.path = os.path.join(folder, "socket")
         self.log = os.path.join(folder, "log")
         command = [options.pv_venus, "serve", "--socket", self.path, "--log", "warn"]
@@ -64,6 +67,8 @@ class Server:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT)
+            if descriptors:
+                resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (descriptors,) * 2)
         deadline = time.monotonic() + 60
         while not os.path.exists(self.path):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -177,6 +182,21 @@ class Trials:
                     client.communicate()
 
 
+def exhaust(options, folder):
+    """A client that uses up a server's descriptors is told so, and both go on."""
+    os.mkdir(folder)
+    server = Server(options, folder, descriptors=DESCRIPTORS)
+    try:
+        trials = Trials(options, server)
+        for _ in range(2):
+            trials.finish(trials.start("exhaust", DESCRIPTORS), f"exhaust {DESCRIPTORS}")
+        if "see ulimit -n" not in server.log_text():
+            fail("the server does not say what it lacks\n" + server.log_text())
+    finally:
+        server.process.terminate()
+        server.process.wait(30)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--pv-venus", required=True)
@@ -193,6 +213,7 @@ def main():
     try:
         trials = Trials(options, server)
         steps = {"at_once": trials.at_once, "in_turn": trials.in_turn}
+        steps["exhaust"] = lambda: exhaust(options, os.path.join(folder, "small"))
         steps.update({case: (lambda case=case: trials.one(case)) for case in SIZES})
         wanted = options.only.split(",") if options.only else list(steps)
         # What a driver sets up once, for its first client, is no leak.

@@ -97,6 +97,31 @@ static void refuses_impossible_shared_memory(void **state)
     assert_int_equal(errno, EINVAL);
 }
 
+static void spares_the_last_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int fds[64], count = 0, others = 0, fd;
+    while ((fd = pv_os_spare_fds(dup(0))) >= 0) {
+        fds[count++] = fd;
+    }
+    assert_int_equal(errno, EMFILE);
+    assert_true(count > 0);
+    while ((fd = dup(0)) >= 0) {
+        fds[count + others++] = fd;
+    }
+    assert_int_equal(others, 16);
+    for (int i = 0; i < count + others; i++) {
+        pv_os_close(fds[i]);
+    }
+    limit.rlim_cur = before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 static void mappings_of_one_file_show_the_same_bytes(void **state)
 {
     (void)state;
@@ -249,6 +274,7 @@ int main(void)
         CASE(shared_memory_is_zeroed_and_has_exactly_its_size),
         CASE(shared_memory_cannot_be_resized),
         CASE(refuses_impossible_shared_memory),
+        CASE(spares_the_last_descriptors),
         CASE(mappings_of_one_file_show_the_same_bytes),
         CASE(refuses_mappings_that_cannot_be),
         CASE(replaces_one_page_and_leaves_its_neighbours),
