@@ -19,7 +19,7 @@ help:
 	@echo 'make build         only build, into $(BUILD)/'
 	@echo 'make check-asan    all tests under the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan    the threaded units under the thread sanitizer'
-	@echo 'make bench         the benchmarks: native, ours, the peer; writes bench/RESULTS.md'
+	@echo 'make bench         the benchmarks: native, ours, the peer; writes bench/RESULTS.md; half an hour'
 	@echo 'make bench-check   a short run against the committed figures'
 	@echo 'make cross-darwin  build for aarch64-macos with zig cc'
 	@echo 'make install       install (PREFIX=/usr/local, DESTDIR as usual)'

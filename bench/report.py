@@ -2,7 +2,7 @@
 
     bench/report.py [--markdown FILE] [--svg FOLDER] [--library FILE] RESULTS...
 
-The text goes to stdout. Ratios are so that larger is better: rate to rate, native time to time.
+Status 1: something has failed or is incomplete; the tables name it. The text goes to stdout. Ratios are so that larger is better: rate to rate, native time to time.
 --library names the output of the benchmarks that need no guest.
 """
 
@@ -163,7 +163,8 @@ def main():
     if options.markdown:
         with open(options.markdown, 'w', encoding='utf-8') as file:
             file.write(markdown(results, pictures, library))
-    return 0
+    return any(note.startswith(('FAILED', 'INCOMPLETE')) for result in results
+               for note in result['notes'])
 
 
 if __name__ == '__main__':

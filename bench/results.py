@@ -70,10 +70,12 @@ def complaints(rounds, rows, wanted):
     programs = {}
     for item in rounds:
         programs.setdefault(item['program'], []).append(item)
-    for program in PROGRAMS:
-        count = len(programs.get(program, []))
-        if count < wanted:
-            said.append(f'{program}: {count or "none"} of {wanted} rounds measured')
+    absent = [program for program in PROGRAMS if program not in programs]
+    if absent:
+        said.append(f'NOT MEASURED: {", ".join(absent)}')
+    for program, items in programs.items():
+        if len(items) < wanted:
+            said.append(f'INCOMPLETE: {program}: {len(items)} of {wanted} rounds measured')
     for row in rows.values():
         for target, entry in row.items():
             have = len(entry['values']) if isinstance(entry, dict) else None

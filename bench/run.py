@@ -118,8 +118,6 @@ def measure(options, program, targets):
 
 
 def is_kept(path, about):
-    if not os.path.exists(path):
-        return False
     with open(path, encoding='utf-8') as file:
         if json.load(file)['facts'] == about:
             return True
@@ -144,10 +142,11 @@ def main():
     call = f'{time.strftime("%Y-%m-%d %H:%M:%S")} {os.getpid()}'
     paths = {(program, number): os.path.join(options.results, f'{program}.{number}.json')
              for number in range(options.rounds) for program in options.programs}
-    for name in os.listdir(options.results):
-        path = os.path.join(options.results, name)
-        if name.endswith('.json') and not is_kept(path, about):
-            print(f'bench: {path} is of another build: removed', file=sys.stderr)
+    names = [name for name in os.listdir(options.results) if name.endswith('.json')]
+    gone = [name for name in names if not is_kept(os.path.join(options.results, name), about)]
+    if gone:
+        print(f'bench: removed {len(gone)} results of another build or of other arguments',
+              file=sys.stderr)
     todo = [key for key, path in paths.items() if not os.path.exists(path)]
     for done, (program, number) in enumerate(todo):
         if options.slice and time.monotonic() - begin > options.slice:

@@ -112,8 +112,11 @@ done
 if [ "$what" = check ]; then
     exec python3 bench/check.py --results "${results[@]}"
 fi
-if [ "$what" = run ] && [ ! -e "$out/library.txt" ]; then
-    measure_library
+if [ "$what" = run ]; then
+    for program in "$build"/bench/bench_*; do # measured before it was built?
+        [ "$out/library.txt" -nt "$program" ] || rm -f "$out/library.txt"
+    done
+    [ -e "$out/library.txt" ] || measure_library
 fi
 exec python3 bench/report.py --markdown "${BENCH_MARKDOWN:-bench/RESULTS.md}" --svg "${BENCH_PICTURES:-bench}" \
     --library "$out/library.txt" "${results[@]}"
