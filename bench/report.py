@@ -24,7 +24,9 @@ def number(value):
 
 
 def times(value):
-    return '-' if value is None else f'{value:.2f}'
+    if value is None:
+        return '-'
+    return f'{value:.2f}' if value >= 0.1 else f'{value:.2g}'
 
 
 def limit_text(row):
