@@ -2,6 +2,7 @@
 
     bench/check.py --decode PROGRAM [--update]      instructions per command, by callgrind
     bench/check.py --results RESULTS... [--update]  ratios to native, from bench/run.py's results
+    bench/check.py --programs                       whose ratios
 
 Instructions hardly depend on how busy a machine is, but on compiler and headers: a row fails when it
 needs a quarter more. Ratios do depend on it: a row fails when it falls below 40 % of what it was.
@@ -20,6 +21,7 @@ from results import load, ratio
 
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'figures.json')
 ROWS = ['draw', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer', 'demo-mesa-26.2']
+PROGRAMS = ['round_trips', 'objects', 'recording', 'bandwidth', 'matrix_product']
 MORE_INSTRUCTIONS = 1.25
 LESS_SPEED = 0.4
 
@@ -43,13 +45,14 @@ def per_command(program, row):
 
 
 def ratios(folder):
-    """Mesa's version and {row: speed compared with native} of one result."""
+    """Mesa's version, {row: speed compared with native} of one result, and whether it is whole."""
     result = load(folder)
     # Rare events, and times that are mostly the scheduler's, say nothing here.
     found = {row['name']: ratio(row, 'ours', 'native') for row in result['rows']
-             if not re.search(r'p99|after', row['name'])}
+             if row['program'] in PROGRAMS and not re.search(r'p99|after', row['name'])}
     return ('.'.join(result['machine']['mesa'].split('.')[:2]),
-            {name: value for name, value in found.items() if value})
+            {name: value for name, value in found.items() if value},
+            set(PROGRAMS) <= {row['program'] for row in result['rows']})
 
 
 def main():
@@ -57,7 +60,11 @@ def main():
     parser.add_argument('--decode')
     parser.add_argument('--results', nargs='*', default=[])
     parser.add_argument('--update', action='store_true')
+    parser.add_argument('--programs', action='store_true')
     options = parser.parse_args()
+    if options.programs:
+        print(','.join(PROGRAMS))
+        return 0
     figures = {'instructions': {}, 'ratios': {}}
     if os.path.exists(FIGURES):
         with open(FIGURES, encoding='utf-8') as file:
@@ -76,11 +83,11 @@ def main():
             if options.update:
                 figures['instructions'][row] = round(now, 1)
     for path in options.results:
-        mesa, found = ratios(path)
+        mesa, found, whole = ratios(path)
         known = figures['ratios'].setdefault(mesa, {})
-        for row in sorted(known.keys() - found.keys()):
+        for row in sorted(known.keys() - found.keys()) if whole else []:
             failed |= not options.update
-            print(f'GONE  {row:40} was {known[row]}')
+            print(f'GONE  {row:40} was {known.pop(row)}')
         for row, now in found.items():
             was = known.get(row)
             worse = not options.update and was is not None and now < was * LESS_SPEED

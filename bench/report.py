@@ -149,6 +149,8 @@ def main():
     parser.add_argument('results', nargs='+')
     options = parser.parse_args()
     results = [load(folder) for folder in options.results]
+    if len({result['machine']['build'] for result in results}) > 1:
+        sys.exit('bench: these results are not of one build: measure again')
     library = ''
     if options.library and os.path.exists(options.library):
         with open(options.library, encoding='utf-8') as file:

@@ -36,7 +36,7 @@ run | report) ;;
 check)
     out=$build/bench/check
     rounds=3 seconds=0.1 targets=native,ours
-    BENCH_ONLY=${BENCH_ONLY-round_trips,objects,recording,bandwidth,matrix_product}
+    BENCH_ONLY=${BENCH_ONLY-$(python3 bench/check.py --programs)}
     ;;
 *) usage ;;
 esac
@@ -106,9 +106,12 @@ if [ "$what" != report ]; then
     fi
 fi
 results=()
-for name in trixie sid here; do
+read -ra names <<<"${BENCH_HOST_ICD:+here}"
+[ ${#names[@]} -gt 0 ] || read -ra names <<<"${BENCH_SUITES:-trixie sid}"
+for name in "${names[@]}"; do
     [ ! -d "$out/$name" ] || results+=("$out/$name")
 done
+[ ${#results[@]} -gt 0 ] || results=("$out/here")
 if [ "$what" = check ]; then
     exec python3 bench/check.py --results "${results[@]}"
 fi
