@@ -61,12 +61,13 @@ def read_rows(output, found):
             found.device = fields[0]
 
 
-def question(name, *arguments):
+def question(name, *arguments, env=None):
     def run(options, server, found):
         command = [f'{options.build}/bench/bench_{name}', *arguments]
         try:
-            done = subprocess.run(command, env=server.client_env(), stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=TIMEOUT, check=False)
+            done = subprocess.run(command, env={**server.client_env(), **(env or {})},
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=TIMEOUT, check=False)
         except subprocess.TimeoutExpired as gone:
             read_rows((gone.stdout or b'').decode(), found)
             raise Failed(f'no end after {TIMEOUT} s, the last row was '
@@ -199,6 +200,8 @@ def demo(options, server, found):
 # In the order of the table.
 PROGRAMS = {
     'round_trips': question('round_trips'),
+    'waits': question('round_trips', 'waits',
+                      env={'VN_PERF': 'no_fence_feedback,no_semaphore_feedback'}),
     'objects': question('objects'),
     'recording': question('recording'),
     'bandwidth': question('bandwidth'),
