@@ -18,6 +18,9 @@
 // No number of submissions.
 #define UNCOVERED UINT64_MAX
 
+// Guest fences that must have followed a submission directly before submissions take fences along.
+#define ATTACH_AFTER 2
+
 struct pending_fence {
     uint64_t fence_id;
     VkFence fence;      // VK_NULL_HANDLE: nothing to wait for but the entries before this one
@@ -31,6 +34,12 @@ struct pv_queue_timeline {
     // The queue's submissions that a fence of ours follows. Set under queue->lock; a fence that is
     // given up unsets it under `lock`.
     _Atomic uint64_t covered;
+
+    // A fence that went with the submission of this number and that no guest fence has asked for
+    // yet. Under queue->lock.
+    VkFence attached;
+    uint64_t attached_to;
+    uint32_t followed; // guest fences in a row that one submission each came before
 
     // After queue->lock, before the pool's lock. Never held in a callback.
     pthread_mutex_t lock;
@@ -162,6 +171,14 @@ static bool is_covered(const struct pv_queue_timeline *timeline)
 static void submit(struct pv_queue_timeline *timeline, struct pending_fence *entry)
 {
     const struct pv_host_queue *queue = timeline->params.queue;
+    const bool alone = queue->submissions == atomic_load(&timeline->covered) + 1;
+    timeline->followed = alone ? timeline->followed + 1 : 0;
+    if (timeline->attached && timeline->attached_to == queue->submissions) {
+        entry->fence = timeline->attached;
+        timeline->attached = VK_NULL_HANDLE;
+        atomic_store(&timeline->covered, queue->submissions);
+        return;
+    }
     entry->submitted = pv_fence_pool_acquire(timeline->params.pool, &entry->fence);
     if (entry->submitted != VK_SUCCESS) {
         entry->fence = VK_NULL_HANDLE;
@@ -206,6 +223,40 @@ static void retire_now(struct pv_queue_timeline *timeline, struct pending_fence 
     timeline->count--;
     if (timeline->first) {
         pv_cond_signal(&timeline->changed);
+    }
+}
+
+// Under the queue's lock. A submission may still signal the fence.
+static void abandon_attached(struct pv_queue_timeline *timeline)
+{
+    if (timeline->attached) {
+        pv_fence_pool_abandon(timeline->params.pool, timeline->attached);
+        timeline->attached = VK_NULL_HANDLE;
+    }
+}
+
+VkFence pv_queue_timeline_attach(struct pv_queue_timeline *timeline)
+{
+    VkFence fence = VK_NULL_HANDLE;
+    if (timeline->attached) {
+        timeline->followed = 0;
+        abandon_attached(timeline);
+    }
+    if (timeline->followed < ATTACH_AFTER ||
+        pv_fence_pool_acquire(timeline->params.pool, &fence) != VK_SUCCESS) {
+        return VK_NULL_HANDLE;
+    }
+    return fence;
+}
+
+void pv_queue_timeline_attached(struct pv_queue_timeline *timeline, VkFence fence, VkResult result)
+{
+    if (result == VK_SUCCESS) {
+        timeline->attached = fence;
+        timeline->attached_to = timeline->params.queue->submissions;
+    } else {
+        // A failed submission leaves the fence as it was, a lost device may not.
+        give_back(timeline, fence, result != VK_ERROR_DEVICE_LOST);
     }
 }
 
@@ -270,6 +321,7 @@ void pv_queue_timeline_destroy(struct pv_queue_timeline *timeline)
     pthread_mutex_unlock(&timeline->lock);
     pv_thread_join(&timeline->waiter);
 
+    abandon_attached(timeline);
     while (timeline->first) {
         struct pending_fence *entry = pop(timeline);
         retire(timeline, entry, status_of(timeline, entry));

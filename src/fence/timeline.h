@@ -2,7 +2,9 @@
 //
 // A queue timeline puts an empty batch with a VkFence into its queue for each guest fence, under
 // the queue's lock, so that the fence's place in the queue is fixed when insert returns. A fence
-// that follows no new work needs none: it is done when the one before it is, often at once. One
+// that follows no new work needs none: it is done when the one before it is, often at once. Where a
+// guest fence has followed each submission so far, the next submission takes a VkFence along, which
+// spares the batch. One
 // waiter thread per queue, started with the first fence that is not done at once, waits for them
 // in order and calls back. Every inserted fence retires exactly once and in order: on success,
 // on error, when the device is lost, and when the timeline is destroyed.
@@ -39,6 +41,13 @@ void pv_queue_timeline_destroy(struct pv_queue_timeline *timeline);
 // Failure: false, memory or threads are short; there will be no callback.
 // Thread-safety: Safe.
 bool pv_queue_timeline_insert(struct pv_queue_timeline *timeline, uint64_t fence_id);
+
+// For a submission of the guest that has no fence of its own: one of ours to go with it, or
+// VK_NULL_HANDLE. The caller holds the queue's lock from pv_host_queue_begin() until it has told
+// how the submission went.
+VkFence pv_queue_timeline_attach(struct pv_queue_timeline *timeline);
+// `fence`: what pv_queue_timeline_attach() gave.
+void pv_queue_timeline_attached(struct pv_queue_timeline *timeline, VkFence fence, VkResult result);
 
 // Fences inserted and not yet retired. Thread-safety: Safe, a snapshot.
 uint32_t pv_queue_timeline_pending(struct pv_queue_timeline *timeline);

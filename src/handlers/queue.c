@@ -33,6 +33,22 @@ static void note_loss(struct pv_device *device, VkResult result)
     }
 }
 
+// The fence to submit with: the guest's, or one of ours if a fence of the transport will follow.
+static VkFence begin_submission(struct pv_queue *queue, VkFence guest_fence)
+{
+    pv_host_queue_begin(queue->host);
+    return guest_fence ? guest_fence : pv_queue_timeline_attach(queue->timeline);
+}
+
+static void end_submission(struct pv_queue *queue, VkFence guest_fence, VkFence fence,
+                           VkResult result)
+{
+    if (fence && !guest_fence) {
+        pv_queue_timeline_attached(queue->timeline, fence, result);
+    }
+    pv_host_queue_end(queue->host);
+}
+
 void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *cmd)
 {
     struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
@@ -41,9 +57,9 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
         return;
     }
     count_submit(s);
-    pv_host_queue_begin(queue->host);
-    cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
-    pv_host_queue_end(queue->host);
+    const VkFence fence = begin_submission(queue, cmd->fence);
+    cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
+    end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);
 }
 
@@ -59,9 +75,9 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
         return;
     }
     count_submit(s);
-    pv_host_queue_begin(queue->host);
-    cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, cmd->fence);
-    pv_host_queue_end(queue->host);
+    const VkFence fence = begin_submission(queue, cmd->fence);
+    cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
+    end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);
 }
 

@@ -171,6 +171,100 @@ static void asks_the_driver_nothing_about_a_queue_without_new_work(void **state)
     close_fixture(fixture);
 }
 
+// As work(), through the driver, with a fence of the timeline's if it wants that. Returns whether.
+static bool submit(struct fixture *fixture)
+{
+    pv_host_queue_begin(&fixture->queue);
+    const VkFence fence = pv_queue_timeline_attach(fixture->timeline);
+    const VkResult result = fixture->mock.vk.vkQueueSubmit(fixture->queue.handle, 0, NULL, fence);
+    if (fence) {
+        pv_queue_timeline_attached(fixture->timeline, fence, result);
+    }
+    pv_host_queue_end(&fixture->queue);
+    return fence != VK_NULL_HANDLE;
+}
+
+static void lets_submissions_take_fences_along(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(submit(fixture));
+        assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
+    }
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), 4);
+    mock_vk_hold();
+    for (unsigned i = 2; i < 6; i++) {
+        assert_true(submit(fixture));
+        assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
+    }
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), 8);
+    usleep(20000);
+    assert_retired_in_order(fixture, 2);
+    mock_vk_release(3);
+    await_retired(fixture, 5);
+    usleep(20000);
+    assert_retired_in_order(fixture, 5);
+    mock_vk_release(UINT32_MAX);
+    await_retired(fixture, 6);
+    assert_retired_in_order(fixture, 6);
+    close_fixture(fixture);
+}
+
+static void stops_taking_fences_along_that_nobody_asks_for(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    for (unsigned i = 0; i < 3; i++) {
+        submit(fixture);
+        assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
+    }
+    mock_vk_hold();
+    assert_true(submit(fixture));
+    assert_false(submit(fixture)); // the one before went unused
+    const unsigned before = mock_vk_call_count("vkQueueSubmit");
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 103));
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), before + 1);
+    mock_vk_release(1); // the abandoned fence
+    usleep(20000);
+    assert_retired_in_order(fixture, 3);
+    mock_vk_release(UINT32_MAX);
+    await_retired(fixture, 4);
+    assert_retired_in_order(fixture, 4);
+    close_fixture(fixture);
+}
+
+static void asks_itself_after_a_submission_that_failed(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    for (unsigned i = 0; i < 2; i++) {
+        submit(fixture);
+        assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
+    }
+    mock_vk_fail("vkQueueSubmit", 1, VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_true(submit(fixture));
+    const unsigned before = mock_vk_call_count("vkQueueSubmit");
+    assert_true(pv_queue_timeline_insert(fixture->timeline, 102));
+    assert_int_equal(mock_vk_call_count("vkQueueSubmit"), before + 1);
+    await_retired(fixture, 3);
+    assert_retired_in_order(fixture, 3);
+    close_fixture(fixture);
+}
+
+static void gives_back_an_attached_fence_at_destroy(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    for (unsigned i = 0; i < 2; i++) {
+        submit(fixture);
+        assert_true(pv_queue_timeline_insert(fixture->timeline, 100 + i));
+    }
+    mock_vk_hold();
+    assert_true(submit(fixture));
+    close_fixture(fixture);
+}
+
 static void waits_with_the_fence_before_when_there_is_no_new_work(void **state)
 {
     (void)state;
@@ -542,6 +636,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retires_on_the_spot_when_the_queue_is_done),
         cmocka_unit_test(asks_the_driver_nothing_about_a_queue_without_new_work),
+        cmocka_unit_test(lets_submissions_take_fences_along),
+        cmocka_unit_test(stops_taking_fences_along_that_nobody_asks_for),
+        cmocka_unit_test(asks_itself_after_a_submission_that_failed),
+        cmocka_unit_test(gives_back_an_attached_fence_at_destroy),
         cmocka_unit_test(waits_with_the_fence_before_when_there_is_no_new_work),
         cmocka_unit_test(covers_work_again_after_a_failed_submission),
         cmocka_unit_test(retires_when_the_device_gets_there),
