@@ -16,9 +16,10 @@
 
 #define BATCH_ITEMS 62 // a batch fills 1 KiB
 
-struct batch {
-    struct batch *next; // younger
-    uint64_t epoch;     // all readers must have seen it
+struct pv_quiesce_batch {
+    struct pv_quiesce_batch *next; // younger
+    uint64_t epoch;                // all readers must have seen it
+    uint32_t count;                // of items
     struct {
         void *memory;
         void (*release)(void *memory);
@@ -31,9 +32,8 @@ struct pv_quiesce {
     pthread_mutex_t lock;
     // Guarded by `lock`.
     struct pv_quiesce_reader *readers;
-    struct batch *open; // being filled; NULL until needed
-    unsigned open_count;
-    struct batch *oldest, *youngest; // closed
+    struct pv_quiesce_batch *open;              // being filled; NULL until needed
+    struct pv_quiesce_batch *oldest, *youngest; // closed
 };
 
 struct pv_quiesce *pv_quiesce_create(void)
@@ -50,20 +50,33 @@ struct pv_quiesce *pv_quiesce_create(void)
     return domain;
 }
 
-static void batch_release(struct batch *batch, unsigned count)
+static struct pv_quiesce_batch *batch_create(void)
 {
-    for (unsigned i = 0; i < count; i++) {
-        batch->items[i].release(batch->items[i].memory);
+    struct pv_quiesce_batch *batch = malloc(sizeof(*batch));
+    if (batch) {
+        batch->next = NULL;
+        batch->count = 0;
     }
-    free(batch);
+    return batch;
 }
 
-// Frees a list of closed batches. Called without the lock: release functions may take others.
-static void batches_release(struct batch *batch)
+// True: it is full now.
+static bool batch_add(struct pv_quiesce_batch *batch, void *memory, void (*release)(void *memory))
+{
+    batch->items[batch->count].memory = memory;
+    batch->items[batch->count].release = release;
+    return ++batch->count == BATCH_ITEMS;
+}
+
+// Frees a list of batches. Called without the lock: release functions may take others.
+static void batches_release(struct pv_quiesce_batch *batch)
 {
     while (batch) {
-        struct batch *next = batch->next;
-        batch_release(batch, BATCH_ITEMS);
+        struct pv_quiesce_batch *next = batch->next;
+        for (uint32_t i = 0; i < batch->count; i++) {
+            batch->items[i].release(batch->items[i].memory);
+        }
+        free(batch);
         batch = next;
     }
 }
@@ -75,11 +88,23 @@ void pv_quiesce_destroy(struct pv_quiesce *domain)
     }
     assert(!domain->readers);
     batches_release(domain->oldest);
-    if (domain->open) {
-        batch_release(domain->open, domain->open_count);
-    }
+    batches_release(domain->open);
     pthread_mutex_destroy(&domain->lock);
     free(domain);
+}
+
+// Moves a batch to the closed ones.
+static void batch_close(struct pv_quiesce *domain, struct pv_quiesce_batch *batch,
+                        struct pv_quiesce_batch **oldest, struct pv_quiesce_batch **youngest)
+{
+    batch->epoch = atomic_fetch_add_explicit(&domain->epoch, 1, memory_order_acq_rel) + 1;
+    batch->next = NULL;
+    if (*oldest) {
+        (*youngest)->next = batch;
+    } else {
+        *oldest = batch;
+    }
+    *youngest = batch;
 }
 
 void pv_quiesce_add_reader(struct pv_quiesce *domain, struct pv_quiesce_reader *reader)
@@ -104,8 +129,17 @@ void pv_quiesce_remove_reader(struct pv_quiesce_reader *reader)
         link = &(*link)->next;
     }
     *link = reader->next;
+    // The newest epoch for all of them, so that the domain's list stays sorted.
+    for (struct pv_quiesce_batch *batch = reader->oldest; batch; batch = reader->oldest) {
+        reader->oldest = batch->next;
+        batch_close(domain, batch, &domain->oldest, &domain->youngest);
+    }
+    if (reader->open) {
+        batch_close(domain, reader->open, &domain->oldest, &domain->youngest);
+    }
     pthread_mutex_unlock(&domain->lock);
-    reader->next = NULL;
+    batches_release(reader->ready);
+    *reader = (struct pv_quiesce_reader){0};
 }
 
 void pv_quiesce_online(struct pv_quiesce_reader *reader)
@@ -133,21 +167,6 @@ void pv_quiesce_checkpoint(struct pv_quiesce_reader *reader)
     }
 }
 
-// Moves the full batch to the closed ones.
-static void batch_close(struct pv_quiesce *domain)
-{
-    struct batch *batch = domain->open;
-    batch->epoch = atomic_fetch_add_explicit(&domain->epoch, 1, memory_order_acq_rel) + 1;
-    if (domain->youngest) {
-        domain->youngest->next = batch;
-    } else {
-        domain->oldest = batch;
-    }
-    domain->youngest = batch;
-    domain->open = NULL;
-    domain->open_count = 0;
-}
-
 // The epoch that every online reader has seen.
 static uint64_t slowest_reader(const struct pv_quiesce *domain)
 {
@@ -162,10 +181,10 @@ static uint64_t slowest_reader(const struct pv_quiesce *domain)
 }
 
 // Takes the batches that no reader can reach from the list.
-static struct batch *take_unreachable(struct pv_quiesce *domain)
+static struct pv_quiesce_batch *take_unreachable(struct pv_quiesce *domain)
 {
     const uint64_t slowest = slowest_reader(domain);
-    struct batch *first = domain->oldest, *last = NULL;
+    struct pv_quiesce_batch *first = domain->oldest, *last = NULL;
     while (domain->oldest && domain->oldest->epoch <= slowest) {
         last = domain->oldest;
         domain->oldest = last->next;
@@ -182,26 +201,67 @@ static struct batch *take_unreachable(struct pv_quiesce *domain)
 
 void pv_quiesce_retire(struct pv_quiesce *domain, void *memory, void (*release)(void *memory))
 {
-    struct batch *unreachable = NULL;
+    struct pv_quiesce_batch *unreachable = NULL;
 
     pthread_mutex_lock(&domain->lock);
     if (!domain->open) {
-        domain->open = malloc(sizeof(*domain->open));
+        domain->open = batch_create();
     }
     // Without memory for the note, leaking is the only safe answer: the caller may itself be a
     // reader, so waiting for the readers could wait for ever.
-    if (domain->open) {
-        domain->open->next = NULL;
-        domain->open->items[domain->open_count].memory = memory;
-        domain->open->items[domain->open_count].release = release;
-        if (++domain->open_count == BATCH_ITEMS) {
-            batch_close(domain);
-            unreachable = take_unreachable(domain);
-        }
+    if (domain->open && batch_add(domain->open, memory, release)) {
+        batch_close(domain, domain->open, &domain->oldest, &domain->youngest);
+        domain->open = NULL;
+        unreachable = take_unreachable(domain);
     }
     pthread_mutex_unlock(&domain->lock);
 
     batches_release(unreachable);
+}
+
+// Closes the reader's full batch, makes one that nobody can reach ready to be taken, and frees
+// the rest of these.
+static void turn_over(struct pv_quiesce_reader *reader)
+{
+    struct pv_quiesce *domain = reader->domain;
+    batch_close(domain, reader->open, &reader->oldest, &reader->youngest);
+    reader->open = NULL;
+    pthread_mutex_lock(&domain->lock);
+    const uint64_t slowest = slowest_reader(domain);
+    pthread_mutex_unlock(&domain->lock);
+
+    while (reader->oldest && reader->oldest->epoch <= slowest) {
+        struct pv_quiesce_batch *batch = reader->oldest;
+        reader->oldest = batch->next;
+        batch->next = NULL;
+        if (PV_QUIESCE_TAKES_AGAIN && (!reader->ready || reader->ready->count == 0)) {
+            struct pv_quiesce_batch *empty = reader->ready;
+            reader->ready = batch;
+            batch = empty;
+        }
+        if (batch && batch->count == 0 && !reader->open) {
+            reader->open = batch;
+        } else {
+            batches_release(batch);
+        }
+    }
+}
+
+void pv_quiesce_retire_own(struct pv_quiesce_reader *reader, void *memory)
+{
+    if (!reader->open) {
+        reader->open = batch_create();
+    }
+    // As above.
+    if (reader->open && batch_add(reader->open, memory, free)) {
+        turn_over(reader);
+    }
+}
+
+void *pv_quiesce_take_own(struct pv_quiesce_reader *reader)
+{
+    struct pv_quiesce_batch *ready = reader->ready;
+    return ready && ready->count > 0 ? ready->items[--ready->count].memory : NULL;
 }
 
 void pv_quiesce_synchronize(struct pv_quiesce *domain, struct pv_quiesce_reader *reader)

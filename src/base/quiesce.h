@@ -10,7 +10,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Memory that is taken again would hide from the sanitizer that somebody still holds it.
+#define PV_QUIESCE_TAKES_AGAIN true
+#if defined(__SANITIZE_ADDRESS__)
+#undef PV_QUIESCE_TAKES_AGAIN
+#define PV_QUIESCE_TAKES_AGAIN false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#undef PV_QUIESCE_TAKES_AGAIN
+#define PV_QUIESCE_TAKES_AGAIN false
+#endif
+#endif
+
 struct pv_quiesce;
+
+struct pv_quiesce_batch;
 
 // One reading thread. Owned by the thread's owner, zeroed before pv_quiesce_add_reader().
 struct pv_quiesce_reader {
@@ -19,6 +33,11 @@ struct pv_quiesce_reader {
     _Atomic uint64_t seen;
     struct pv_quiesce *domain;
     struct pv_quiesce_reader *next; // pv_quiesce.readers
+
+    // What this thread retired for itself.
+    struct pv_quiesce_batch *open;              // being filled
+    struct pv_quiesce_batch *oldest, *youngest; // closed
+    struct pv_quiesce_batch *ready;             // nobody can hold it: to be taken again
 };
 
 struct pv_quiesce *pv_quiesce_create(void);
@@ -28,6 +47,7 @@ void pv_quiesce_destroy(struct pv_quiesce *domain);
 
 // Adds a reader, offline. Thread-safety: Safe.
 void pv_quiesce_add_reader(struct pv_quiesce *domain, struct pv_quiesce_reader *reader);
+// What the reader retired for itself goes like anything else.
 void pv_quiesce_remove_reader(struct pv_quiesce_reader *reader);
 
 // Thread-safety: the reader's own thread only.
@@ -38,6 +58,13 @@ void pv_quiesce_checkpoint(struct pv_quiesce_reader *reader);
 // Calls release(memory) once no reader can hold it, at the latest at pv_quiesce_destroy().
 // May run earlier retirements now. Thread-safety: Safe.
 void pv_quiesce_retire(struct pv_quiesce *domain, void *memory, void (*release)(void *memory));
+
+// The same for memory from malloc() of which the thread will want more of this kind: without a
+// lock, but for each sixtieth. Thread-safety: the reader's own thread only.
+void pv_quiesce_retire_own(struct pv_quiesce_reader *reader, void *memory);
+// Some of it that nobody can hold any more, its bytes as they were. NULL: there is none, or a
+// sanitizer looks for those who still hold it. Thread-safety: the reader's own thread only.
+void *pv_quiesce_take_own(struct pv_quiesce_reader *reader);
 
 // Waits until every other reader has passed a checkpoint or is offline: nobody then holds what was
 // removed from the shared tables before the call. For rare, large removals; it polls.

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 // Commands between two checkpoints of a long batch.
-#define CHECKPOINT_INTERVAL 256
+#define CHECKPOINT_INTERVAL 64
 
 void pv_stream_init(struct pv_stream *stream, struct pv_context *context,
                     struct pv_context_ring *ring)

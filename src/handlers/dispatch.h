@@ -58,6 +58,9 @@ bool pv_stream_check_distinct(struct pv_stream *stream, const uint64_t *ids, uin
 // Takes an object and all that belongs to it from the guest and from the driver. NULL: nothing.
 void pv_stream_destroy(struct pv_stream *stream, struct pv_object *object);
 
+// The same for what has been removed from the table.
+void pv_stream_destroy_removed(struct pv_stream *stream, struct pv_object *first);
+
 // pv_context_ops.destroy_objects.
 void pv_destroy_objects(struct pv_context *context, struct pv_object *first);
 

@@ -2,16 +2,59 @@
 #include "base/os.h"
 #include "handlers/dispatch.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+
+// Most objects are small: they lie in chunks of one size, which a thread uses again.
+#define CHUNK_SIZE ((size_t)128)
+
+// Poisoned objects have the size of good ones: their end looks the same.
+static size_t object_size(VkObjectType type)
+{
+    switch (type) {
+    case VK_OBJECT_TYPE_DEVICE_MEMORY:
+        return sizeof(struct pv_memory);
+    case VK_OBJECT_TYPE_IMAGE:
+        return sizeof(struct pv_image);
+    case VK_OBJECT_TYPE_PIPELINE:
+        return sizeof(struct pv_pipeline);
+    case VK_OBJECT_TYPE_QUERY_POOL:
+        return sizeof(struct pv_query_pool);
+    case VK_OBJECT_TYPE_SEMAPHORE:
+    case VK_OBJECT_TYPE_EVENT:
+        return sizeof(struct pv_signal);
+    case VK_OBJECT_TYPE_INSTANCE:
+    case VK_OBJECT_TYPE_PHYSICAL_DEVICE:
+    case VK_OBJECT_TYPE_DEVICE:
+    case VK_OBJECT_TYPE_QUEUE:
+        return SIZE_MAX; // never poisoned, see pv_stream_poison_ids()
+    default:
+        return sizeof(struct pv_object);
+    }
+}
+
+static bool lies_in_chunk(VkObjectType type)
+{
+    return object_size(type) <= CHUNK_SIZE;
+}
 
 void *pv_object_new(struct pv_stream *stream, size_t size, VkObjectType type, uint64_t id,
                     uint64_t handle, struct pv_object *device)
 {
-    struct pv_object *object = calloc(1, size);
+    struct pv_object *object = NULL;
+    if (lies_in_chunk(type)) {
+        assert(size <= CHUNK_SIZE);
+        object = pv_quiesce_take_own(&stream->reader);
+        object = object ? object : malloc(CHUNK_SIZE);
+    } else {
+        object = malloc(size);
+    }
     if (!object) {
         pv_stream_fail(stream, "no memory for an object");
         return NULL;
     }
+    memset(object, 0, size);
     object->id = id;
     object->handle = handle;
     object->type = type;
@@ -35,26 +78,6 @@ bool pv_object_publish(struct pv_stream *stream, struct pv_object *object, struc
     free(object);
     pv_stream_fail(stream, reasons[result]);
     return false;
-}
-
-// Poisoned objects have the size of good ones: their end looks the same.
-static size_t object_size(VkObjectType type)
-{
-    switch (type) {
-    case VK_OBJECT_TYPE_DEVICE_MEMORY:
-        return sizeof(struct pv_memory);
-    case VK_OBJECT_TYPE_IMAGE:
-        return sizeof(struct pv_image);
-    case VK_OBJECT_TYPE_PIPELINE:
-        return sizeof(struct pv_pipeline);
-    case VK_OBJECT_TYPE_QUERY_POOL:
-        return sizeof(struct pv_query_pool);
-    case VK_OBJECT_TYPE_SEMAPHORE:
-    case VK_OBJECT_TYPE_EVENT:
-        return sizeof(struct pv_signal);
-    default:
-        return sizeof(struct pv_object);
-    }
 }
 
 // Enters one plain object. False: the stream has failed and the handle is still the caller's.
@@ -183,14 +206,6 @@ bool pv_stream_check_new_ids(struct pv_stream *stream, const uint64_t *ids, uint
     return !pv_stream_failed(stream) && pv_stream_check_distinct(stream, ids, count);
 }
 
-void pv_stream_destroy(struct pv_stream *stream, struct pv_object *object)
-{
-    if (object) {
-        struct pv_context *context = stream->context;
-        pv_destroy_objects(context, pv_object_table_remove(context->objects, object));
-    }
-}
-
 static void end_handle(struct pv_context *context, struct pv_object *object)
 {
     switch (object->type) {
@@ -231,7 +246,9 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
     }
 }
 
-void pv_destroy_objects(struct pv_context *context, struct pv_object *first)
+// `stream`: of the calling thread, NULL if there is none.
+static void destroy_objects(struct pv_context *context, struct pv_stream *stream,
+                            struct pv_object *first)
 {
     uint64_t begin_ns = 0;
     // Devices fall silent before anything of theirs goes.
@@ -244,7 +261,28 @@ void pv_destroy_objects(struct pv_context *context, struct pv_object *first)
     while (first) {
         struct pv_object *next = first->next_sibling;
         end_handle(context, first);
-        pv_object_table_release(context->objects, first);
+        if (stream && lies_in_chunk(first->type)) {
+            pv_quiesce_retire_own(&stream->reader, first);
+        } else {
+            pv_object_table_release(context->objects, first);
+        }
         first = next;
+    }
+}
+
+void pv_destroy_objects(struct pv_context *context, struct pv_object *first)
+{
+    destroy_objects(context, NULL, first);
+}
+
+void pv_stream_destroy_removed(struct pv_stream *stream, struct pv_object *first)
+{
+    destroy_objects(stream->context, stream, first);
+}
+
+void pv_stream_destroy(struct pv_stream *stream, struct pv_object *object)
+{
+    if (object) {
+        pv_stream_destroy_removed(stream, pv_object_table_remove(stream->context->objects, object));
     }
 }

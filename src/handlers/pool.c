@@ -33,7 +33,7 @@ static void take(struct pv_stream *s, struct pv_object *const *objects, uint64_t
         struct pv_object *removed =
             objects[i] ? pv_object_table_remove(context->objects, objects[i]) : NULL;
         handles[i] = removed ? removed->handle : 0;
-        pv_destroy_objects(context, removed);
+        pv_stream_destroy_removed(s, removed);
     }
 }
 
@@ -58,9 +58,8 @@ void pv_handle_vkDestroyDescriptorPool(struct pv_stream *s,
 
 void pv_handle_vkResetDescriptorPool(struct pv_stream *s, struct pv_cmd_vkResetDescriptorPool *cmd)
 {
-    struct pv_context *context = s->context;
-    pv_destroy_objects(context,
-                       pv_object_table_remove_children(context->objects, cmd->descriptorPool_obj));
+    pv_stream_destroy_removed(
+        s, pv_object_table_remove_children(s->context->objects, cmd->descriptorPool_obj));
     cmd->ret = VK_SUCCESS;
     if (cmd->descriptorPool) {
         cmd->ret = pv_device_functions_of(cmd->device_obj)

@@ -217,6 +217,98 @@ static void readers_never_see_freed_memory(void **state)
     pv_quiesce_destroy(race.domain);
 }
 
+// -- what a thread retires for itself --
+
+static void what_a_thread_retired_is_its_own_again(void **state)
+{
+    (void)state;
+    struct pv_quiesce *domain = create_domain();
+    struct pv_quiesce_reader own = {0}, other = {0};
+    pv_quiesce_add_reader(domain, &own);
+    pv_quiesce_add_reader(domain, &other);
+    pv_quiesce_online(&own);
+    pv_quiesce_online(&other);
+    assert_null(pv_quiesce_take_own(&own));
+
+    // The other one may hold any of it.
+    uint32_t *retired[2 * MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        retired[i] = malloc(sizeof(uint32_t));
+        assert_non_null(retired[i]);
+        *retired[i] = i;
+        pv_quiesce_retire_own(&own, retired[i]);
+        pv_quiesce_checkpoint(&own);
+        assert_null(pv_quiesce_take_own(&own));
+    }
+    pv_quiesce_checkpoint(&other);
+    for (uint32_t i = MANY; i < 2 * MANY; i++) {
+        retired[i] = malloc(sizeof(uint32_t));
+        assert_non_null(retired[i]);
+        *retired[i] = i;
+        pv_quiesce_retire_own(&own, retired[i]);
+        pv_quiesce_checkpoint(&own);
+    }
+    // Each at most once, and none that the other may have seen since.
+    bool taken[MANY] = {false};
+    uint32_t *again, count = 0;
+    for (; (again = pv_quiesce_take_own(&own)); count++) {
+        assert_true(*again < MANY && !taken[*again]);
+        taken[*again] = true;
+        assert_ptr_equal(again, retired[*again]);
+        free(again);
+    }
+    assert_true(count > 0 || !PV_QUIESCE_TAKES_AGAIN);
+    pv_quiesce_remove_reader(&own); // the rest goes with the domain: leaks are looked for
+    pv_quiesce_remove_reader(&other);
+    pv_quiesce_destroy(domain);
+}
+
+// A thread that replaces the shared cell by cells it had before.
+static void replace_cells(void *user)
+{
+    struct race *race = user;
+    struct pv_quiesce_reader reader = {0};
+    pv_quiesce_add_reader(race->domain, &reader);
+    pv_quiesce_online(&reader);
+    for (int i = 0; i < 50000; i++) {
+        struct cell *cell = pv_quiesce_take_own(&reader);
+        if (cell) {
+            // Whoever could still reach it would see this.
+            atomic_store(&cell->alive, 0);
+        } else {
+            cell = malloc(sizeof(*cell));
+            assert_non_null(cell);
+        }
+        atomic_store(&cell->alive, 1);
+        pv_quiesce_retire_own(&reader,
+                              atomic_exchange_explicit(&race->shared, cell, memory_order_acq_rel));
+        pv_quiesce_checkpoint(&reader);
+    }
+    pv_quiesce_remove_reader(&reader);
+}
+
+static void readers_never_see_memory_taken_again(void **state)
+{
+    (void)state;
+    struct race race = {.domain = create_domain()};
+    atomic_init(&race.shared, cell_create());
+    struct pv_thread readers[2] = {0}, writers[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        assert_true(pv_thread_start(&readers[i], "reader", read_cells, &race));
+        assert_true(pv_thread_start(&writers[i], "writer", replace_cells, &race));
+    }
+    for (int i = 0; i < 2; i++) {
+        pv_thread_join(&writers[i]);
+    }
+    atomic_store(&race.stop, true);
+    for (int i = 0; i < 2; i++) {
+        pv_thread_join(&readers[i]);
+    }
+    assert_int_equal(atomic_load(&race.dead_reads), 0);
+    free(atomic_load(&race.shared));
+    pv_quiesce_destroy(race.domain);
+}
+
 // Waits for the readers that `synchronize` finds online.
 struct synchronizer {
     struct pv_quiesce *domain;
@@ -278,6 +370,8 @@ int main(void)
         cmocka_unit_test(a_reader_that_leaves_delays_nobody),
         cmocka_unit_test(allows_retiring_from_a_release),
         cmocka_unit_test(readers_never_see_freed_memory),
+        cmocka_unit_test(what_a_thread_retired_is_its_own_again),
+        cmocka_unit_test(readers_never_see_memory_taken_again),
         cmocka_unit_test(synchronize_waits_for_other_readers),
     };
     return cmocka_run_group_tests_name("quiesce", tests, NULL, NULL);
