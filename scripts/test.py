@@ -27,8 +27,8 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIP = 77
 
-# Debian unstable's QEMU: that of Debian 13 loses a guest's display queue now and then when the
-# processor is emulated (docs/abi.md).
+# Debian unstable's QEMU: that of Debian 13 needs 110 ms for each unmapping, and one thread for all
+# emulated processors (docs/embedding.md).
 VM_SUITE = 'sid'
 
 # What a run builds, which suites it takes, and how much slower it may be.

@@ -1,9 +1,10 @@
 """What the display of a virtual machine shows, and an X server on it, for demo-vm.py and test-vm.py."""
 
 import struct
+import time
 import zlib
 
-from vm import expect
+from vm import Failed, expect, read
 
 GUEST = '/mnt/build/tests/vm/pv-vm-guest'
 
@@ -95,10 +96,20 @@ class XServer:
         self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
                          'while pidof Xorg >/dev/null; do sleep 0.1; done')
 
-    def start_cube(self):
-        """vkcube, drawing when this returns."""
-        self.machine.run(f'{ENVIRONMENT} vkcube --c 3') # loads what the next one needs
-        self.machine.run(f'{ENVIRONMENT} setsid vkcube >cube.log 2>&1 & sleep 4')
+    def start_cube(self, path, timeout=120):
+        """vkcube, drawing when this returns its picture, which is also written to `path`."""
+        self.machine.run(f'{ENVIRONMENT} setsid vkcube >cube.log 2>&1 & true')
+        deadline = time.monotonic() + timeout
+        while True:
+            self.machine.run('sleep 1')
+            try:
+                picture = shoot(self.machine, path)
+                check_cube(picture)
+                return picture
+            except Failed as error:
+                if time.monotonic() > deadline:
+                    log = read(self.machine.files + '/cube.log')
+                    raise Failed(f'{error}\n{log[-1000:]}') from error
 
 
 def check_cube(picture):
