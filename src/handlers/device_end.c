@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-// Since the beginning of the end, for all devices that end together.
+// What all devices that end together may wait. A wait counts as a slice at most: while the whole
+// process stands still, in a paused container or a debugger, work does not go on either.
 #define PATIENCE_NS     ((uint64_t)1000 * 1000 * 1000) // then waits are released
 #define STOP_TIMEOUT_NS ((uint64_t)5000 * 1000 * 1000) // then the device is given up
 #define SLICE_NS        ((uint64_t)100 * 1000 * 1000)
@@ -122,29 +123,37 @@ static void release_waits(const struct pv_device *device, const struct pv_object
     }
 }
 
-// Whether the fences, some of them null, are signalled within the time since `begin_ns`.
-static bool wait_for_marks(const struct pv_device *device, VkFence *fences, uint32_t count,
-                           const struct pv_object *removed, uint64_t begin_ns)
+// Waits for one fence. Adds what that took to `*waited_ns`.
+static VkResult wait_a_slice(const struct pv_device *device, VkFence fence, uint64_t *waited_ns)
 {
-    const struct pv_device_functions *vk = device->vk;
+    const uint64_t begin_ns = pv_os_now_ns();
+    const VkResult result =
+        device->vk->vkWaitForFences(device->driver->handle, 1, &fence, VK_TRUE, SLICE_NS);
+    const uint64_t took_ns = pv_os_now_ns() - begin_ns;
+    *waited_ns += took_ns < SLICE_NS ? took_ns : SLICE_NS;
+    return result;
+}
+
+// Whether the fences, some of them null, are signalled before all waits are too long.
+static bool wait_for_marks(const struct pv_device *device, VkFence *fences, uint32_t count,
+                           const struct pv_object *removed, uint64_t *waited_ns)
+{
     uint32_t done = 0;
     for (;;) {
         VkResult result = VK_SUCCESS;
         while (done < count && is_done(result)) {
             if (fences[done]) {
-                result = vk->vkWaitForFences(device->driver->handle, 1, &fences[done], VK_TRUE,
-                                             SLICE_NS);
+                result = wait_a_slice(device, fences[done], waited_ns);
             }
             done += is_done(result);
         }
         if (done == count) {
             return true;
         }
-        const uint64_t passed_ns = pv_os_now_ns() - begin_ns;
-        if (result != VK_TIMEOUT || passed_ns > STOP_TIMEOUT_NS) {
+        if (result != VK_TIMEOUT || *waited_ns > STOP_TIMEOUT_NS) {
             return false;
         }
-        if (passed_ns > PATIENCE_NS) {
+        if (*waited_ns > PATIENCE_NS) {
             // Again and again: the device may reset an event, or lower a semaphore.
             release_waits(device, removed);
         }
@@ -152,14 +161,14 @@ static bool wait_for_marks(const struct pv_device *device, VkFence *fences, uint
 }
 
 static bool queues_fall_silent(struct pv_device *device, const struct pv_object *removed,
-                               uint64_t begin_ns)
+                               uint64_t *waited_ns)
 {
     VkFence *fences = calloc(device->queue_count + 1u, sizeof(*fences));
     bool silent = fences != NULL;
     for (uint32_t i = 0; silent && i < device->queue_count; i++) {
         silent = mark_queue(device, &device->queues[i], &fences[i]);
     }
-    silent = silent && wait_for_marks(device, fences, device->queue_count, removed, begin_ns);
+    silent = silent && wait_for_marks(device, fences, device->queue_count, removed, waited_ns);
     for (uint32_t i = 0; fences && i < device->queue_count; i++) {
         if (fences[i] && silent) {
             pv_fence_pool_recycle(device->fences, fences[i]);
@@ -172,10 +181,10 @@ static bool queues_fall_silent(struct pv_device *device, const struct pv_object 
 }
 
 void pv_device_stop(struct pv_context *context, struct pv_device *device,
-                    const struct pv_object *removed, uint64_t begin_ns)
+                    const struct pv_object *removed, uint64_t *waited_ns)
 {
     wait_for_waiters(context, device);
-    if (queues_fall_silent(device, removed, begin_ns)) {
+    if (queues_fall_silent(device, removed, waited_ns)) {
         device->vk->vkDeviceWaitIdle(device->driver->handle); // sparse bindings heed no fence
         return;
     }

@@ -82,10 +82,10 @@ void pv_device_begin_wait(struct pv_stream *stream, struct pv_device *device);
 void pv_device_end_wait(struct pv_stream *stream, struct pv_device *device);
 
 // Ends of devices and queues, called in the order of pv_destroy_objects(); src/handlers/device.c
-// and device_end.c. `removed` is the whole list; a device gets until `begin_ns` plus some
-// seconds to come to rest.
+// and device_end.c. `removed` is the whole list; a device gets some seconds to
+// come to rest, less `*waited_ns`, which those that ended before it took.
 void pv_device_stop(struct pv_context *context, struct pv_device *device,
-                    const struct pv_object *removed, uint64_t begin_ns);
+                    const struct pv_object *removed, uint64_t *waited_ns);
 void pv_device_end(struct pv_context *context, struct pv_device *device);
 void pv_queue_end(struct pv_context *context, struct pv_queue *queue);
 void pv_memory_end(struct pv_context *context, struct pv_memory *memory);

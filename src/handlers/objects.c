@@ -1,5 +1,4 @@
 // The life of objects: created, poisoned, destroyed, and in which order.
-#include "base/os.h"
 #include "handlers/dispatch.h"
 
 #include <assert.h>
@@ -250,12 +249,11 @@ static void end_handle(struct pv_context *context, struct pv_object *object)
 static void destroy_objects(struct pv_context *context, struct pv_stream *stream,
                             struct pv_object *first)
 {
-    uint64_t begin_ns = 0;
+    uint64_t waited_ns = 0;
     // Devices fall silent before anything of theirs goes.
     for (struct pv_object *object = first; object; object = object->next_sibling) {
         if (object->type == VK_OBJECT_TYPE_DEVICE && object->handle) {
-            begin_ns = begin_ns ? begin_ns : pv_os_now_ns();
-            pv_device_stop(context, (struct pv_device *)object, first, begin_ns);
+            pv_device_stop(context, (struct pv_device *)object, first, &waited_ns);
         }
     }
     while (first) {
