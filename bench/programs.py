@@ -73,10 +73,11 @@ def question(name, *arguments, env=None):
             raise Failed(f'no end after {TIMEOUT} s, the last row was '
                          f'{found.last_row()}') from gone
         read_rows(done.stdout, found)
-        if done.returncode == SKIP:
+        if done.returncode == SKIP and not server.process:
             found.absent[f'all of {name}'] = tail(done.stdout)
         elif done.returncode != 0:
-            raise Failed(f'status {done.returncode} after {found.last_row()}: {tail(done.stderr)}')
+            raise Failed(f'status {done.returncode} after {found.last_row()}: '
+                         f'{tail(done.stderr or done.stdout)}')
     return run
 
 
