@@ -42,6 +42,8 @@ void pv_os_close(int fd);
 
 // Bytes in the file behind `fd` (shared memory, dma-buf), or -1.
 int64_t pv_os_fd_size(int fd);
+// Bytes that memory from pv_os_shm_create() takes now; -1 where the platform does not tell.
+int64_t pv_os_shm_resident(int fd);
 
 // Sleeps in the kernel while *word == expected, until woken or `deadline_ns` (UINT64_MAX: none).
 // Spurious returns happen. Wakes all who wait for `word`, after the caller has changed it.

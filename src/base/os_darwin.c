@@ -91,6 +91,12 @@ int pv_os_shm_create(const char *name, uint64_t size)
     return fd;
 }
 
+int64_t pv_os_shm_resident(int fd)
+{
+    (void)fd;
+    return -1;
+}
+
 void pv_os_populate(void *address, uint64_t size)
 {
     pv_os_touch_pages(address, size);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,6 +74,12 @@ int pv_os_shm_create(const char *name, uint64_t size)
         return -1;
     }
     return fd;
+}
+
+int64_t pv_os_shm_resident(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 ? (int64_t)status.st_blocks * 512 : -1;
 }
 
 void pv_os_populate(void *address, uint64_t size)

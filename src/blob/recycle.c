@@ -23,7 +23,7 @@ struct pv_recycler {
     struct region_list idle;   // nobody has a reference
     struct region_list parked; // freed by the guest, still mapped by it
     uint32_t idle_count;
-    uint64_t idle_bytes;
+    uint64_t idle_bytes, idle_space; // of memory; of addresses
 };
 
 static void list_add(struct region_list *list, struct pv_region *region)
@@ -88,21 +88,47 @@ static void end_storages(struct pv_region *gone)
     }
 }
 
+// Into the idle ones, or out of them.
+static void add_idle(struct pv_recycler *recycler, struct pv_region *region)
+{
+    list_add(&recycler->idle, region);
+    recycler->idle_count++;
+    recycler->idle_bytes += region->cost;
+    recycler->idle_space += region->base.size;
+}
+
+static void remove_idle(struct pv_recycler *recycler, struct pv_region *region)
+{
+    list_remove(&recycler->idle, region);
+    recycler->idle_count--;
+    recycler->idle_bytes -= region->cost;
+    recycler->idle_space -= region->base.size;
+}
+
 // Takes the oldest out until the bounds hold; a chain by `newer`. `lock` is held.
 static struct pv_region *evict(struct pv_recycler *recycler, uint32_t max_regions,
-                               uint64_t max_bytes)
+                               uint64_t max_bytes, uint64_t max_space)
 {
     struct pv_region *gone = NULL;
-    while (recycler->idle_count > max_regions || recycler->idle_bytes > max_bytes) {
+    while (recycler->idle_count > max_regions || recycler->idle_bytes > max_bytes ||
+           recycler->idle_space > max_space) {
         struct pv_region *region = recycler->idle.oldest;
-        list_remove(&recycler->idle, region);
-        recycler->idle_count--;
-        recycler->idle_bytes -= region->base.size;
+        remove_idle(recycler, region);
         free_import(recycler, region);
         region->newer = gone;
         gone = region;
     }
     return gone;
+}
+
+// What keeping a region costs. A large one whose pages were hardly touched costs hardly more than
+// its addresses; of a small one it is not worth asking.
+static uint64_t cost_of(const struct pv_region *region)
+{
+    const uint64_t size = region->base.size;
+    const int64_t resident =
+        size > PV_RECYCLER_MAX_BYTES / 16 ? pv_os_shm_resident(region->base.fd) : -1;
+    return resident >= 0 && (uint64_t)resident < size ? (uint64_t)resident : size;
 }
 
 // The last reference is gone: the guest has freed the memory and maps it no more.
@@ -111,17 +137,17 @@ static void region_destroy(struct pv_blob *base)
     struct pv_region *region = (struct pv_region *)base;
     struct pv_recycler *recycler = region->recycler;
     struct pv_region *gone = NULL;
+    region->cost = cost_of(region);
     pthread_mutex_lock(&recycler->lock);
     const bool parked = region->import != VK_NULL_HANDLE;
     if (parked) {
         list_remove(&recycler->parked, region);
     }
     if (parked && !region->unique && !atomic_load(&base->shared) &&
-        base->size <= PV_RECYCLER_MAX_BYTES) {
-        list_add(&recycler->idle, region);
-        recycler->idle_count++;
-        recycler->idle_bytes += base->size;
-        gone = evict(recycler, PV_RECYCLER_MAX_REGIONS, PV_RECYCLER_MAX_BYTES);
+        region->cost <= PV_RECYCLER_MAX_BYTES && base->size <= PV_RECYCLER_MAX_SPACE) {
+        add_idle(recycler, region);
+        gone =
+            evict(recycler, PV_RECYCLER_MAX_REGIONS, PV_RECYCLER_MAX_BYTES, PV_RECYCLER_MAX_SPACE);
     } else {
         free_import(recycler, region);
         gone = region;
@@ -150,7 +176,7 @@ void pv_recycler_close(struct pv_recycler *recycler)
         return;
     }
     pthread_mutex_lock(&recycler->lock);
-    struct pv_region *gone = evict(recycler, 0, 0);
+    struct pv_region *gone = evict(recycler, 0, 0, 0);
     while (recycler->parked.oldest) {
         struct pv_region *region = recycler->parked.oldest;
         list_remove(&recycler->parked, region);
@@ -165,7 +191,7 @@ void pv_recycler_close(struct pv_recycler *recycler)
 bool pv_recycler_flush(struct pv_recycler *recycler)
 {
     pthread_mutex_lock(&recycler->lock);
-    struct pv_region *gone = evict(recycler, 0, 0);
+    struct pv_region *gone = evict(recycler, 0, 0, 0);
     pthread_mutex_unlock(&recycler->lock);
     end_storages(gone);
     return gone != NULL;
@@ -174,7 +200,7 @@ bool pv_recycler_flush(struct pv_recycler *recycler)
 bool pv_region_size(uint64_t size, uint64_t granularity, uint64_t *rounded)
 {
     uint64_t step = granularity;
-    // What is too large to be kept gains nothing by being rounded.
+    // Of larger ones the eighth is no longer small change.
     while (size <= PV_RECYCLER_MAX_BYTES && step * 2 <= size / 8) {
         step *= 2;
     }
@@ -197,9 +223,7 @@ struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv
         region = region->older;
     }
     if (region) {
-        list_remove(&recycler->idle, region);
-        recycler->idle_count--;
-        recycler->idle_bytes -= region->base.size;
+        remove_idle(recycler, region);
         *import = region->import;
         region->import = VK_NULL_HANDLE;
     }

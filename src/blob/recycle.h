@@ -30,15 +30,17 @@ struct pv_region {
     bool unique; // never kept
     // Guarded by the recycler's lock, and only used after the guest's vkFreeMemory.
     VkDeviceMemory import;           // VK_NULL_HANDLE: the guest's, or gone
+    uint64_t cost;                   // bytes that it holds while it is idle
     struct pv_region *older, *newer; // in the list of idle or of parked regions
 };
 
 // Counted: regions may outlive their device.
 struct pv_recycler;
 
-// Bounds of what is idle.
+// Bounds of what is idle: in number, in memory that is really there, and in address space.
 #define PV_RECYCLER_MAX_REGIONS 128u
 #define PV_RECYCLER_MAX_BYTES   ((uint64_t)64 << 20)
+#define PV_RECYCLER_MAX_SPACE   ((uint64_t)1 << 30)
 
 // Borrows `vk` until closed. Failure: NULL.
 struct pv_recycler *pv_recycler_create(VkDevice device, const struct pv_device_functions *vk);
