@@ -208,8 +208,8 @@ timeout 30 "$pv" run --guest-icd "$icd" -- sh -c 'sleep 20 >/dev/null 2>&1 & exi
 result $? 'does not wait for what the program leaves in the background'
 
 for signal in TERM INT HUP; do
-    # Shells start background jobs with SIGINT ignored, which would be inherited.
-    env --default-signal=INT "$pv" run --guest-icd "$icd" -- sh -c "trap 'echo got $signal; exit 9' $signal
+    # Shells start background jobs with SIGINT ignored, nohup its own with SIGHUP: both inherited.
+    env --default-signal=INT,HUP "$pv" run --guest-icd "$icd" -- sh -c "trap 'echo got $signal; exit 9' $signal
         touch '$dir/started'; while :; do sleep 0.05; done" >"$dir/out" 2>"$dir/err" &
     pid=$!
     wait_for test -e "$dir/started"
