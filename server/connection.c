@@ -322,10 +322,7 @@ enum pv_connection_status pv_connection_write(struct pv_connection *connection, 
 
 // A message of one dummy byte that carries a descriptor.
 struct rights {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
     char dummy;
     struct iovec part;
 };
@@ -337,8 +334,8 @@ static struct msghdr message_of_rights(struct rights *rights, int fd)
     struct msghdr message = {
         .msg_iov = &rights->part,
         .msg_iovlen = 1,
-        .msg_control = &rights->control,
-        .msg_controllen = sizeof(rights->control.bytes),
+        .msg_control = rights->control,
+        .msg_controllen = sizeof(rights->control),
     };
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
