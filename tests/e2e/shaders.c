@@ -5,6 +5,7 @@
 #include "e2e_arguments_comp.h"
 #include "e2e_array_comp.h"
 #include "e2e_attributes_vert.h"
+#include "e2e_block_comp.h"
 #include "e2e_camera_rgen.h"
 #include "e2e_captured_vert.h"
 #include "e2e_cells_mesh.h"

@@ -13,6 +13,7 @@
     ONE(arguments_comp) \
     ONE(array_comp) \
     ONE(attributes_vert) \
+    ONE(block_comp) \
     ONE(camera_rgen) \
     ONE(captured_vert) \
     ONE(cells_mesh) \
