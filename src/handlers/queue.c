@@ -1,4 +1,5 @@
 // Submission, and the waits that Mesa before 26.2 sends after it has seen the feedback.
+#include "blob/chain.h"
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"
 
@@ -33,11 +34,38 @@ static void note_loss(struct pv_device *device, VkResult result)
     }
 }
 
+// Whether a timeline semaphore is signalled. Values of binary ones are 0 or nothing.
+static bool signals_timeline(const VkSubmitInfo *info)
+{
+    const VkTimelineSemaphoreSubmitInfo *values =
+        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    for (uint32_t i = 0; values && i < values->signalSemaphoreValueCount; i++) {
+        if (values->pSignalSemaphoreValues[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool signals_timeline2(const VkSubmitInfo2 *info)
+{
+    for (uint32_t i = 0; i < info->signalSemaphoreInfoCount; i++) {
+        if (info->pSignalSemaphoreInfos[i].value != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The fence to submit with: the guest's, or one of ours if a fence of the transport will follow.
-static VkFence begin_submission(struct pv_queue *queue, VkFence guest_fence)
+//
+// None with a submission that signals a timeline semaphore: a driver may signal the fence first.
+// The guest, to whom the fence stands for the semaphore, may then signal a higher value itself,
+// which the driver's late one would lower.
+static VkFence begin_submission(struct pv_queue *queue, VkFence guest_fence, bool timeline)
 {
     pv_host_queue_begin(queue->host);
-    return guest_fence ? guest_fence : pv_queue_timeline_attach(queue->timeline);
+    return guest_fence || timeline ? guest_fence : pv_queue_timeline_attach(queue->timeline);
 }
 
 static void end_submission(struct pv_queue *queue, VkFence guest_fence, VkFence fence,
@@ -57,7 +85,11 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
         return;
     }
     count_submit(s);
-    const VkFence fence = begin_submission(queue, cmd->fence);
+    bool timeline = false;
+    for (uint32_t i = 0; i < cmd->submitCount; i++) {
+        timeline = timeline || signals_timeline(&cmd->pSubmits[i]);
+    }
+    const VkFence fence = begin_submission(queue, cmd->fence, timeline);
     cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);
@@ -75,7 +107,11 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
         return;
     }
     count_submit(s);
-    const VkFence fence = begin_submission(queue, cmd->fence);
+    bool timeline = false;
+    for (uint32_t i = 0; i < cmd->submitCount; i++) {
+        timeline = timeline || signals_timeline2(&cmd->pSubmits[i]);
+    }
+    const VkFence fence = begin_submission(queue, cmd->fence, timeline);
     cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);

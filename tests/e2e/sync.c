@@ -492,6 +492,34 @@ void case_sync_timeline_wait_for_later_submission(struct e2e *t)
     e2e_print("counter %llu", (unsigned long long)counter(t, waiter.answer));
 }
 
+static void *step(void *user)
+{
+    const struct waiter *waiter = user;
+    for (uint32_t i = 0; i < waiter->rounds; i++) {
+        OK(wait_value(waiter->t, waiter->question, 2 * i + 1, UINT64_MAX));
+        signal_value(waiter->t, waiter->question, 2 * i + 2);
+    }
+    return NULL;
+}
+
+// One timeline that device and host signal in turn; the device has all of its batches from the
+// beginning, so that each value of the host's comes just after one of the device's.
+void case_sync_timeline_in_turn(struct e2e *t)
+{
+    open_timeline(t);
+    struct waiter waiter = waiter_make(t, 100);
+    const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
+    const pthread_t thread = e2e_thread(step, &waiter);
+    for (uint32_t i = 0; i < waiter.rounds; i++) {
+        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1),
+                        (struct point){waiter.question, 2 * i},
+                        (struct point){waiter.question, 2 * i + 1});
+    }
+    e2e_join(thread);
+    CHECK(((uint32_t *)buffer.map)[1023] == waiter.rounds, "last fill");
+    e2e_print("counter %llu", (unsigned long long)counter(t, waiter.question));
+}
+
 void case_sync_timeline_wait_any(struct e2e *t)
 {
     open_timeline(t);
