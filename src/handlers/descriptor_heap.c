@@ -1,5 +1,6 @@
-// Writing descriptors to memory (VK_EXT_descriptor_heap): private commands with one descriptor
-// each, returned inline. The driver writes as many bytes as the descriptor's type has.
+// VK_EXT_descriptor_heap where the driver writes to memory. Writing descriptors: private commands
+// with one descriptor each, returned inline; the driver writes as many bytes as the descriptor's
+// type has.
 #include "handlers/dispatch.h"
 #include "handlers/handlers.h"
 
@@ -48,6 +49,34 @@ void pv_handle_vkWriteResourceDescriptorMESA(struct pv_stream *s,
         const VkHostAddressRangeEXT to = {.address = cmd->pData, .size = cmd->pData_count};
         cmd->ret = vk->vkWriteResourceDescriptorsEXT(cmd->device, 1, cmd->pResource, &to);
     }
+}
+
+// Drivers write as many bytes as the property says, whatever the guest has room for.
+void pv_handle_vkGetImageOpaqueCaptureDataEXT(struct pv_stream *s,
+                                              struct pv_cmd_vkGetImageOpaqueCaptureDataEXT *cmd)
+{
+    const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
+    if (!vk->vkGetImageOpaqueCaptureDataEXT) {
+        pv_stream_fail_missing(s);
+        return;
+    }
+    VkPhysicalDeviceDescriptorHeapPropertiesEXT properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_HEAP_PROPERTIES_EXT,
+    };
+    VkPhysicalDeviceProperties2 root = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &properties,
+    };
+    pv_stream_instance_functions(s)->vkGetPhysicalDeviceProperties2(
+        pv_device_of(cmd->device_obj)->physical_device, &root);
+    for (uint32_t i = 0; i < cmd->imageCount; i++) {
+        if (cmd->pDatas[i].size < properties.imageCaptureReplayOpaqueDataSize) {
+            pv_stream_fail(s, "an image's captured data does not fit");
+            return;
+        }
+    }
+    cmd->ret =
+        vk->vkGetImageOpaqueCaptureDataEXT(cmd->device, cmd->imageCount, cmd->pImages, cmd->pDatas);
 }
 
 #else // the extension cannot be offered

@@ -80,6 +80,19 @@ static void check_image_format(void *user, void *const *args)
     assert_int_equal(*(VkImageUsageFlags *)args[4], VK_IMAGE_USAGE_SAMPLED_BIT);
 }
 
+static void ask_image_format(struct guest *g, uint32_t create_flags)
+{
+    begin(g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties, true);
+    put_u64(g, PHYSICAL_DEVICE);
+    put_u32(g, VK_FORMAT_R8G8B8A8_UNORM);
+    put_u32(g, VK_IMAGE_TYPE_2D);
+    put_u32(g, VK_IMAGE_TILING_LINEAR);
+    put_u32(g, VK_IMAGE_USAGE_SAMPLED_BIT);
+    put_u32(g, create_flags);
+    put_present(g);
+    submit_well(g);
+}
+
 static void old_format_questions_are_answered(void **state)
 {
     (void)state;
@@ -95,30 +108,14 @@ static void old_format_questions_are_answered(void **state)
     assert_int_equal(get_u64(&g), 1);
 
     mock_vk_set_hook("vkGetPhysicalDeviceImageFormatProperties", check_image_format, NULL);
-    begin(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties, true);
-    put_u64(&g, PHYSICAL_DEVICE);
-    put_u32(&g, VK_FORMAT_R8G8B8A8_UNORM);
-    put_u32(&g, VK_IMAGE_TYPE_2D);
-    put_u32(&g, VK_IMAGE_TILING_LINEAR);
-    put_u32(&g, VK_IMAGE_USAGE_SAMPLED_BIT);
-    put_u32(&g, 0);
-    put_present(&g);
-    submit_well(&g);
+    ask_image_format(&g, 0);
     assert_int_equal(get_result(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties),
                      VK_SUCCESS);
     assert_int_equal(get_u64(&g), 1);
     assert_int_equal(mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties"), 1);
 
     // Nothing that is mapped can be bound to sparse images, so linear ones do not exist.
-    begin(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties, true);
-    put_u64(&g, PHYSICAL_DEVICE);
-    put_u32(&g, VK_FORMAT_R8G8B8A8_UNORM);
-    put_u32(&g, VK_IMAGE_TYPE_2D);
-    put_u32(&g, VK_IMAGE_TILING_LINEAR);
-    put_u32(&g, VK_IMAGE_USAGE_SAMPLED_BIT);
-    put_u32(&g, VK_IMAGE_CREATE_SPARSE_BINDING_BIT);
-    put_present(&g);
-    submit_well(&g);
+    ask_image_format(&g, VK_IMAGE_CREATE_SPARSE_BINDING_BIT);
     assert_int_equal(get_result(&g, PV_COMMAND_vkGetPhysicalDeviceImageFormatProperties),
                      VK_ERROR_FORMAT_NOT_SUPPORTED);
     assert_int_equal(mock_vk_call_count("vkGetPhysicalDeviceImageFormatProperties"), 1);
@@ -538,6 +535,71 @@ static void rare_states_arrive(void **state)
     guest_close(&g);
 }
 
+static void check_build(void *user, void *const *args)
+{
+    (void)user;
+    assert_int_equal(*(uint32_t *)args[1], 1);
+    const VkAccelerationStructureBuildGeometryInfoKHR *info =
+        *(const VkAccelerationStructureBuildGeometryInfoKHR **)args[2];
+    assert_int_equal(info->geometryCount, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        const VkAccelerationStructureGeometryKHR *geometry = &info->pGeometries[i];
+        assert_int_equal(geometry->geometryType, VK_GEOMETRY_TYPE_AABBS_KHR);
+        assert_true(geometry->geometry.aabbs.data.deviceAddress == 0x20000 + i);
+        assert_true(geometry->geometry.aabbs.stride == 24);
+    }
+    assert_true(info->scratchData.deviceAddress == 0x30000);
+    assert_true(**(const VkDeviceAddress **)args[3] == 0x40000);
+    assert_int_equal(**(const uint32_t **)args[4], 16);
+    const uint32_t *const *limits = *(const uint32_t *const **)args[5];
+    assert_int_equal(limits[0][0], 5);
+    assert_int_equal(limits[0][1], 6);
+}
+
+static void an_indirect_build_arrives(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_batch(&g, (const char *[]){"VK_KHR_acceleration_structure"}, 1);
+    mock_vk_set_hook("vkCmdBuildAccelerationStructuresIndirectKHR", check_build, NULL);
+    begin(&g, PV_COMMAND_vkCmdBuildAccelerationStructuresIndirectKHR, false);
+    put_u64(&g, BATCH);
+    put_u32(&g, 1);
+    put_u64(&g, 1);
+    put_stype(&g, VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR);
+    put_u32(&g, VK_ACCELERATION_STRUCTURE_TYPE_BOTTOM_LEVEL_KHR);
+    put_u32(&g, 0);
+    put_u32(&g, VK_BUILD_ACCELERATION_STRUCTURE_MODE_BUILD_KHR);
+    put_u64(&g, 0);
+    put_u64(&g, 0);
+    put_u32(&g, 2);
+    put_u64(&g, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        put_stype(&g, VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_GEOMETRY_KHR);
+        put_u32(&g, VK_GEOMETRY_TYPE_AABBS_KHR);
+        put_u32(&g, VK_GEOMETRY_TYPE_AABBS_KHR); // the union's case
+        put_stype(&g, VK_STRUCTURE_TYPE_ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR);
+        put_u32(&g, 0); // the union's case: an address of the device
+        put_u64(&g, 0x20000 + i);
+        put_u64(&g, 24);
+        put_u32(&g, VK_GEOMETRY_OPAQUE_BIT_KHR);
+    }
+    put_null(&g);
+    put_u32(&g, 0);
+    put_u64(&g, 0x30000);
+    put_u64(&g, 1);
+    put_u64(&g, 0x40000);
+    put_u64(&g, 1);
+    put_u32(&g, 16);
+    put_u64(&g, 1);
+    put_u64(&g, 2);
+    put_u32(&g, 5);
+    put_u32(&g, 6);
+    submit_well(&g);
+    assert_int_equal(mock_vk_call_count("vkCmdBuildAccelerationStructuresIndirectKHR"), 1);
+    guest_close(&g);
+}
+
 #ifdef VK_EXT_descriptor_heap
 
 static void check_range(void *user, void *const *args)
@@ -697,6 +759,7 @@ int main(void)
         CASE(semaphore_payloads_come_and_go),
         CASE(empty_sparse_binds_reach_the_queue),
         CASE(rare_states_arrive),
+        CASE(an_indirect_build_arrives),
 #ifdef VK_EXT_descriptor_heap
         CASE(a_range_of_depths_arrives),
         CASE(heaps_and_pushed_data_arrive),

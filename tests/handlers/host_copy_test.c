@@ -368,8 +368,7 @@ static void copies_of_refused_images_fail(void **state)
     guest_close(&g);
 }
 
-// -- descriptors
-// ---------------------------------------------------------------------------------------
+// -- descriptors ------------------------------------------------------------------------------
 
 #ifdef VK_EXT_descriptor_heap
 
@@ -444,6 +443,59 @@ static void descriptors_fit_or_end_the_context(void **state)
     }
 }
 
+static void write_capture_images(struct guest *g, uint64_t second_size)
+{
+    begin(g, PV_COMMAND_vkGetImageOpaqueCaptureDataEXT, true);
+    put_u64(g, DEVICE);
+    put_u32(g, 2);
+    put_u64(g, 2);
+    put_u64(g, IMAGE);
+    put_u64(g, IMAGE);
+    put_u64(g, 2);
+    for (int i = 0; i < 2; i++) {
+        const uint64_t size = i == 0 ? 12 : second_size;
+        put_u64(g, size);
+        put_u64(g, size);
+    }
+}
+
+static void fill_captured(void *user, void *const *args)
+{
+    (void)user;
+    assert_int_equal(*(const uint32_t *)args[1], 2);
+    const VkHostAddressRangeEXT *ranges = *(const VkHostAddressRangeEXT *const *)args[3];
+    memset(ranges[0].address, 0x11, 12);
+    memset(ranges[1].address, 0x22, 12);
+}
+
+static void captured_images_fit_or_end_the_context(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_device(&g, true);
+    mock_vk_set_hook("vkGetImageOpaqueCaptureDataEXT", fill_captured, NULL);
+    write_image(&g, &rgba, VK_SAMPLE_COUNT_1_BIT);
+    write_capture_images(&g, 16);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkGetImageOpaqueCaptureDataEXT), VK_SUCCESS);
+    assert_int_equal(get_u64(&g), 2);
+    assert_int_equal(get_u64(&g), 12);
+    assert_int_equal(get_u64(&g), 12);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(get_u32(&g), 0x11111111);
+    }
+    // What the driver did not write is not the host's old memory.
+    assert_int_equal(get_u64(&g), 16);
+    assert_int_equal(get_u64(&g), 16);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(get_u32(&g), i < 3 ? 0x22222222 : 0);
+    }
+    write_capture_images(&g, 8);
+    submit_badly(&g, "an image's captured data does not fit");
+    assert_int_equal(mock_vk_call_count("vkGetImageOpaqueCaptureDataEXT"), 1);
+    guest_close(&g);
+}
+
 #endif
 
 int main(void)
@@ -458,6 +510,7 @@ int main(void)
         CASE(copies_of_refused_images_fail),
 #ifdef VK_EXT_descriptor_heap
         CASE(descriptors_fit_or_end_the_context),
+        CASE(captured_images_fit_or_end_the_context),
 #endif
     };
     return cmocka_run_group_tests_name("host_copy", tests, NULL, NULL);

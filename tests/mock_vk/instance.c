@@ -319,6 +319,13 @@ void impl_vkGetPhysicalDeviceProperties2(VkPhysicalDevice physicalDevice,
             host->minImportedHostPointerAlignment = mock.config.host_pointer_alignment;
             break;
         }
+#ifdef VK_EXT_descriptor_heap
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_HEAP_PROPERTIES_EXT: {
+            VkPhysicalDeviceDescriptorHeapPropertiesEXT *heap = (void *)out;
+            heap->imageCaptureReplayOpaqueDataSize = 12;
+            break;
+        }
+#endif
         default:
             break;
         }
