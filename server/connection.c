@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "os.h"
+#include "rights.h"
 
 // A peer that keeps the socket full must not keep us from seeing the stop descriptor.
 #define READS_PER_STOP_CHECK 64u
@@ -321,34 +322,25 @@ enum pv_connection_status pv_connection_write(struct pv_connection *connection, 
 }
 
 // A message of one dummy byte that carries a descriptor.
-struct rights {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+struct bearer {
+    struct pv_rights rights;
     char dummy;
     struct iovec part;
 };
 
-static struct msghdr message_of_rights(struct rights *rights, int fd)
+static struct msghdr message_with_fd(struct bearer *bearer, int fd)
 {
-    memset(rights, 0, sizeof(*rights));
-    rights->part = (struct iovec){.iov_base = &rights->dummy, .iov_len = 1};
-    struct msghdr message = {
-        .msg_iov = &rights->part,
-        .msg_iovlen = 1,
-        .msg_control = rights->control,
-        .msg_controllen = sizeof(rights->control),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    bearer->dummy = 0;
+    bearer->part = (struct iovec){.iov_base = &bearer->dummy, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &bearer->part, .msg_iovlen = 1};
+    pv_rights_attach(&bearer->rights, &message, fd);
     return message;
 }
 
 enum pv_connection_status pv_connection_write_fd(struct pv_connection *connection, int fd)
 {
-    struct rights rights;
-    struct msghdr message = message_of_rights(&rights, fd);
+    struct bearer bearer;
+    struct msghdr message = message_with_fd(&bearer, fd);
     return send_all(connection, &message);
 }
 
@@ -356,10 +348,9 @@ enum pv_connection_status pv_connection_write_with_fd(struct pv_connection *conn
                                                       const void *data, size_t size, int fd)
 {
     // A peer that reads the data with read() would lose a descriptor that came with it.
-    struct rights rights;
+    struct bearer bearer;
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-    struct msghdr messages[2] = {{.msg_iov = &part, .msg_iovlen = 1},
-                                 message_of_rights(&rights, fd)};
+    struct msghdr messages[2] = {{.msg_iov = &part, .msg_iovlen = 1}, message_with_fd(&bearer, fd)};
     size_t sent[2] = {0, 0};
     pv_server_os_send_two(connection->fd, messages, sent); // what fails, fails again below
     enum pv_connection_status status = PV_CONNECTION_OK;

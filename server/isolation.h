@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "client.h"
+#include "probe.h"
 #include "sandbox.h"
 
 struct pv_server;
@@ -19,26 +20,45 @@ struct pv_served {
     int done_fd; // hangs up when the client has been served
     uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
     pid_t pid;                         // workers
+    int channel;                       // workers; -1: none
     bool killed;                       // workers: by us
     pthread_t thread;                  // threads
     struct pv_client_context *context; // threads
 };
 
+// A worker process and what its parent holds of it.
+struct pv_worker {
+    pid_t pid;   // 0: there is none
+    int channel; // its client is sent there; -1: it has one
+    int done_fd; // hangs up when it has ended
+};
+
 // What a client's process or thread needs from the server.
 struct pv_isolation_env {
-    struct pv_client_params client; // all but fd and number; `renderer` only for threads
+    struct pv_client_params client; // all but fd and number; `renderer` only for threads, by open()
     const struct pv_renderer_params *renderer_params; // workers create their own
-    enum pv_sandbox_mode sandbox;                     // workers
+    bool muted; // what goes wrong in the library comes back otherwise, or would have no client yet
+    enum pv_sandbox_mode sandbox; // workers
     struct pv_sandbox_support sandbox_support;
+    bool keeps_spare;       // workers: the next client's is started ahead
+    struct pv_worker spare; // workers: that one, if it has been started
+    struct pv_probe probe;  // workers: during open()
     // Workers: closes what belongs to the parent. Called first thing in the new process.
     void (*forget_parent)(struct pv_server *server);
     struct pv_server *server;
 };
 
 struct pv_isolation {
-    // Starts serving served->fd. `done_fd` is the end to close when done; taken on success.
-    // Failure: false with errno; everything stays with the caller.
-    bool (*start)(const struct pv_isolation_env *env, struct pv_served *served, int done_fd);
+    // Makes sure that the host can serve clients. Failure: false with one line in `error` that says
+    // what to do.
+    bool (*open)(struct pv_isolation_env *env, char *error, size_t error_size);
+    // After the last client, or when open() has failed.
+    void (*close)(struct pv_isolation_env *env);
+    // Starts serving served->fd, and sets `done_fd`.
+    // Failure: false with errno; the client stays with the caller.
+    bool (*start)(struct pv_isolation_env *env, struct pv_served *served);
+    // Does ahead of time what the next start() would take time for; NULL: nothing.
+    void (*prepare)(struct pv_isolation_env *env);
     // Waits for the end, which done_fd has announced. Says how it ended if it was no good end.
     void (*join)(const struct pv_isolation_env *env, struct pv_served *served);
     // Breaks its context off, so that nothing of it waits for ever; NULL: not needed.

@@ -21,6 +21,9 @@ int pv_server_os_accept(int listener);
 // A pipe whose both ends are non-blocking; fds[0] reads. Failure: false with errno.
 bool pv_server_os_pipe(int fds[2]);
 
+// Two connected sockets that keep messages apart; both are non-blocking. Failure: false with errno.
+bool pv_server_os_message_pair(int fds[2]);
+
 // sendmsg() and recvmsg() that neither block nor raise SIGPIPE. -1 with errno.
 ssize_t pv_server_os_send(int fd, const struct msghdr *message);
 ssize_t pv_server_os_receive(int fd, struct msghdr *message);
@@ -46,6 +49,13 @@ bool pv_server_os_has_workers(void);
 
 // Shows `name` in process lists, best effort.
 void pv_server_os_name_process(const char *name);
+
+// Visits the passive libraries of this process by their paths: large ones of Vulkan drivers that
+// hold nothing but code and tables, start no thread and open nothing, so that a process may load
+// them before it forks.
+void pv_server_os_visit_passive_libraries(void (*visit)(void *user, const char *path), void *user);
+// Loads a library for good, best effort.
+void pv_server_os_load_library(const char *path);
 
 // Gives the heap's unused pages back to the system, as far as the platform can.
 void pv_server_os_trim_heap(void);

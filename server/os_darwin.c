@@ -58,6 +58,19 @@ bool pv_server_os_pipe(int fds[2])
     return true;
 }
 
+bool pv_server_os_message_pair(int fds[2])
+{
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) < 0) {
+        return false;
+    }
+    if (!set_flags(fds[0], true) || !set_flags(fds[1], true)) {
+        close_keeping_errno(fds[0]);
+        close_keeping_errno(fds[1]);
+        return false;
+    }
+    return true;
+}
+
 ssize_t pv_server_os_send(int fd, const struct msghdr *message)
 {
     return sendmsg(fd, message, MSG_DONTWAIT);
@@ -132,6 +145,17 @@ bool pv_server_os_has_workers(void)
 void pv_server_os_name_process(const char *name)
 {
     (void)name;
+}
+
+void pv_server_os_visit_passive_libraries(void (*visit)(void *user, const char *path), void *user)
+{
+    (void)visit; // there are no workers that could use them
+    (void)user;
+}
+
+void pv_server_os_load_library(const char *path)
+{
+    (void)path;
 }
 
 void pv_server_os_trim_heap(void)

@@ -1,7 +1,10 @@
 #include "os.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -27,6 +30,11 @@ int pv_server_os_accept(int listener)
 bool pv_server_os_pipe(int fds[2])
 {
     return pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+
+bool pv_server_os_message_pair(int fds[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0;
 }
 
 ssize_t pv_server_os_send(int fd, const struct msghdr *message)
@@ -78,6 +86,38 @@ bool pv_server_os_has_workers(void)
 void pv_server_os_name_process(const char *name)
 {
     prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// The compiler in Mesa's drivers, 110 MiB with thousands of addresses to relocate.
+static const char *const passive_libraries[] = {"libLLVM"};
+
+struct library_visit {
+    void (*visit)(void *user, const char *path);
+    void *user;
+};
+
+static int visit_library(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    const struct library_visit *visit = argument;
+    const char *slash = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
+    for (size_t i = 0; slash && i < sizeof(passive_libraries) / sizeof(passive_libraries[0]); i++) {
+        if (strncmp(slash + 1, passive_libraries[i], strlen(passive_libraries[i])) == 0) {
+            visit->visit(visit->user, info->dlpi_name);
+        }
+    }
+    return 0;
+}
+
+void pv_server_os_visit_passive_libraries(void (*visit)(void *user, const char *path), void *user)
+{
+    struct library_visit argument = {visit, user};
+    dl_iterate_phdr(visit_library, &argument);
+}
+
+void pv_server_os_load_library(const char *path)
+{
+    dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
 void pv_server_os_trim_heap(void)

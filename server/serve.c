@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -30,7 +29,6 @@ struct pv_server {
     int wake[2];     // pv_server_stop() writes
     int stop[2];     // clients watch stop[0]; closing stop[1] ends them, also when we die
     int stats_fd;
-    struct pv_renderer *renderer; // in-process only
     const struct pv_isolation *isolation;
     struct pv_isolation_env env;
     uint32_t max_clients;
@@ -62,64 +60,8 @@ static void forget_parent(struct pv_server *server)
     for (size_t i = 0; i < server->served_count; i++) {
         close_fd(&server->served[i].fd);
         close_fd(&server->served[i].done_fd);
+        close_fd(&server->served[i].channel);
     }
-}
-
-static struct pv_renderer *create_renderer(const struct pv_renderer_params *params, char *error,
-                                           size_t error_size)
-{
-    struct pv_renderer *renderer = pv_renderer_create(params, error, error_size);
-    if (renderer && pv_renderer_device_count(renderer) == 0) {
-        snprintf(error, error_size,
-                 "the host has no usable Vulkan device: install a Vulkan driver, or name one in "
-                 "VK_DRIVER_FILES");
-        pv_renderer_destroy(renderer);
-        return NULL;
-    }
-    return renderer;
-}
-
-// Tries the host's driver in a process of its own, because the parent of workers must not load
-// it. Silent: what is wrong comes back in `error`.
-static bool probe_host(const struct pv_renderer_params *params, char *error, size_t error_size)
-{
-    int fds[2];
-    if (!pv_server_os_pipe(fds)) {
-        snprintf(error, error_size, "cannot make a pipe (%s)", strerror(errno));
-        return false;
-    }
-    fflush(NULL);
-    const pid_t pid = fork();
-    if (pid < 0) {
-        snprintf(error, error_size, "cannot start a process (%s)", strerror(errno));
-        close(fds[0]);
-        close(fds[1]);
-        return false;
-    }
-    if (pid == 0) {
-        struct pv_renderer_params quiet = *params;
-        quiet.log = NULL;
-        char reason[512] = "";
-        const bool usable = create_renderer(&quiet, reason, sizeof(reason)) != NULL;
-        if (!usable && write(fds[1], reason, strlen(reason)) < 0) {
-            _exit(2);
-        }
-        _exit(usable ? 0 : 1);
-    }
-    close(fds[1]);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    const ssize_t size = read(fds[0], error, error_size - 1);
-    close(fds[0]);
-    error[size > 0 ? size : 0] = '\0';
-    if (WIFSIGNALED(status)) {
-        snprintf(error, error_size,
-                 "the host's Vulkan driver crashed while it was probed (signal %d): check it with "
-                 "vulkaninfo",
-                 WTERMSIG(status));
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // Every client needs descriptors for its memory; the soft limit is a default for select() users.
@@ -145,15 +87,6 @@ static bool open_stats(struct pv_server *server, const char *path, char *error, 
     return server->stats_fd >= 0;
 }
 
-static bool open_host(struct pv_server *server, char *error, size_t error_size)
-{
-    if (server->isolation == &pv_isolation_worker) {
-        return probe_host(&server->renderer_params, error, error_size);
-    }
-    server->renderer = create_renderer(&server->renderer_params, error, error_size);
-    return server->renderer != NULL;
-}
-
 // Says what the kernel lacks for the sandbox of workers. false: it was required.
 static bool check_sandbox(const struct pv_server_params *params, bool workers,
                           const struct pv_sandbox_support *support, char *error, size_t error_size)
@@ -175,6 +108,39 @@ static bool check_sandbox(const struct pv_server_params *params, bool workers,
                       "%s: workers are not completely in a sandbox", missing);
     }
     return true;
+}
+
+// The library's log goes through here.
+static void pass_log(void *user, enum pv_log_level level, const char *message)
+{
+    const struct pv_server *server = user;
+    if (level != PV_LOG_ERROR || !server->env.muted) {
+        server->env.client.log.fn(server->env.client.log.user, level, message);
+    }
+}
+
+static struct pv_isolation_env make_env(struct pv_server *server,
+                                        const struct pv_server_params *params)
+{
+    return (struct pv_isolation_env){
+        .client =
+            {
+                .fd = -1,
+                .stop_fd = server->stop[0],
+                .send_timeout_ms = params->send_timeout_ms,
+                .stats_fd = server->stats_fd,
+                .log = {.fn = params->renderer.log,
+                        .user = params->renderer.log_user,
+                        .level = params->renderer.log_level},
+            },
+        .renderer_params = &server->renderer_params,
+        .sandbox = params->sandbox,
+        .sandbox_support = pv_sandbox_support(),
+        .keeps_spare = !params->no_spare,
+        .spare = {.channel = -1, .done_fd = -1},
+        .forget_parent = forget_parent,
+        .server = server,
+    };
 }
 
 struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,
@@ -201,6 +167,10 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
             params->hang_up_timeout_ms ? params->hang_up_timeout_ms : DEFAULT_HANG_UP_TIMEOUT_MS,
     };
     server->renderer_params.fd_only = true;
+    if (params->renderer.log) {
+        server->renderer_params.log = pass_log;
+        server->renderer_params.log_user = server;
+    }
     raise_fd_limit();
     signal(SIGPIPE, SIG_IGN);
     if (server->isolation == &pv_isolation_worker) {
@@ -215,34 +185,19 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
         pv_server_destroy(server);
         return NULL;
     }
-    const struct pv_sandbox_support sandbox_support = pv_sandbox_support();
+    if (!open_stats(server, params->stats_path, error, error_size)) {
+        pv_server_destroy(server);
+        return NULL;
+    }
+    server->env = make_env(server, params);
     // The socket last: once it is there, clients are served.
-    if (!check_sandbox(params, server->isolation == &pv_isolation_worker, &sandbox_support, error,
-                       error_size) ||
-        !open_stats(server, params->stats_path, error, error_size) ||
-        !open_host(server, error, error_size) ||
+    if (!check_sandbox(params, server->isolation == &pv_isolation_worker,
+                       &server->env.sandbox_support, error, error_size) ||
+        !server->isolation->open(&server->env, error, error_size) ||
         !pv_listener_open(&server->listener, params->socket_path, error, error_size)) {
         pv_server_destroy(server);
         return NULL;
     }
-    server->env = (struct pv_isolation_env){
-        .client =
-            {
-                .fd = -1,
-                .stop_fd = server->stop[0],
-                .send_timeout_ms = params->send_timeout_ms,
-                .stats_fd = server->stats_fd,
-                .log = {.fn = params->renderer.log,
-                        .user = params->renderer.log_user,
-                        .level = params->renderer.log_level},
-                .renderer = server->renderer,
-            },
-        .renderer_params = &server->renderer_params,
-        .sandbox = params->sandbox,
-        .sandbox_support = sandbox_support,
-        .forget_parent = forget_parent,
-        .server = server,
-    };
     return server;
 }
 
@@ -277,26 +232,27 @@ static bool accept_client(struct pv_server *server, int *pause_ms)
         return true;
     }
     struct pv_served *served = &server->served[server->served_count];
-    *served = (struct pv_served){.number = ++server->last_number, .fd = fd, .done_fd = -1};
-    int done[2];
-    if (!pv_server_os_pipe(done)) {
-        done[0] = done[1] = -1;
-    } else {
-        served->done_fd = done[0];
-        server->served_count++; // a worker must know it to forget it
-        if (server->isolation->start(&server->env, served, done[1])) {
-            server->said_failure = false;
-            return true;
-        }
-        server->served_count--;
+    *served =
+        (struct pv_served){.number = ++server->last_number, .fd = fd, .done_fd = -1, .channel = -1};
+    server->served_count++; // a worker must know it to forget it
+    if (server->isolation->start(&server->env, served)) {
+        server->said_failure = false;
+        return true;
     }
+    server->served_count--;
     say_failure(server, "cannot serve a client", errno);
     pv_client_say_goodbye(fd);
     close(fd);
-    close_fd(&done[0]);
-    close_fd(&done[1]);
     *pause_ms = ACCEPT_PAUSE_MS;
     return false;
+}
+
+// Makes the next client's start short.
+static void prepare(struct pv_server *server)
+{
+    if (server->isolation->prepare) {
+        server->isolation->prepare(&server->env);
+    }
 }
 
 static void remove_client(struct pv_server *server, size_t index)
@@ -305,6 +261,7 @@ static void remove_client(struct pv_server *server, size_t index)
     server->isolation->join(&server->env, served);
     close_fd(&served->fd);
     close_fd(&served->done_fd);
+    close_fd(&served->channel);
     server->served[index] = server->served[--server->served_count];
     server->said_full = false;
     if (server->isolation->shares_heap && server->served_count == 0) {
@@ -422,6 +379,7 @@ bool pv_server_run(struct pv_server *server)
         }
         pause_ms = -1;
         while (accept_client(server, &pause_ms)) {
+            prepare(server);
         }
     }
     pv_listener_close(&server->listener);
@@ -449,7 +407,7 @@ void pv_server_destroy(struct pv_server *server)
     close_fd(&server->stop[0]);
     close_fd(&server->stop[1]);
     close_fd(&server->stats_fd);
-    pv_renderer_destroy(server->renderer);
+    server->isolation->close(&server->env);
     free(server->served);
     free(server->polled);
     free(server);

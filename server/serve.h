@@ -1,9 +1,10 @@
 // The server: accepts vtest clients and isolates them from each other.
 //
 // With workers (Linux) each client is served by a process of its own, forked before any Vulkan
-// driver is loaded; a driver that crashes takes its client only. The parent never loads a
-// driver, runs no other thread and holds no client's memory. In-process, each client has a
-// thread on one shared renderer.
+// driver is loaded; a driver that crashes takes its client only. The worker of the next client is
+// started ahead and opens the driver while nobody waits. The parent never loads a driver, runs no
+// other thread and holds no client's memory. In-process, each client has a thread on one shared
+// renderer.
 #ifndef PV_SERVER_SERVE_H
 #define PV_SERVER_SERVE_H
 
@@ -21,7 +22,9 @@ struct pv_server_params {
     const char *socket_path;
     bool in_process; // threads instead of workers; always so where there are no workers
     enum pv_sandbox_mode sandbox; // of workers; threads have none
-    // The host side. `fd_only` is always set. Its log callback and level serve the server too.
+    bool no_spare;                // workers are started when their clients come, not ahead
+    // The host side. `fd_only` is always set. Its log callback and level serve the server too; the
+    // callback is called in workers as well, which have its data as it is when they are started.
     struct pv_renderer_params renderer;
     const char *stats_path; // one line per context is appended; NULL: none
     int lifeline_fd;        // borrowed; once it hangs up or is readable, the server stops. 0: none
@@ -35,7 +38,8 @@ struct pv_server_params {
 
 // Listens, and makes sure that the host has a Vulkan device, so that a missing driver is an error
 // now and not with the first client. `params` is borrowed until the server is destroyed.
-// Failure: NULL with one line in `error` that says what to do.
+// Failure: NULL with one line in `error` that says what to do; the log does not say it again.
+// A worker is started, which keeps descriptors that the caller has open until its client has gone.
 // From here on the process ignores SIGPIPE and, with workers, does not ignore SIGCHLD.
 // Thread-safety: the process must have no other thread yet unless `in_process` is set.
 struct pv_server *pv_server_create(const struct pv_server_params *params, char *error,

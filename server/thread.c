@@ -7,6 +7,20 @@
 #include <pv/context.h>
 
 #include "isolation.h"
+#include "os.h"
+
+static bool open_renderer(struct pv_isolation_env *env, char *error, size_t error_size)
+{
+    env->muted = true;
+    env->client.renderer = pv_probe_renderer(env->renderer_params, error, error_size);
+    env->muted = false;
+    return env->client.renderer != NULL;
+}
+
+static void close_renderer(struct pv_isolation_env *env)
+{
+    pv_renderer_destroy(env->client.renderer);
+}
 
 struct thread_start {
     struct pv_client_params client;
@@ -23,17 +37,24 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-static bool start(const struct pv_isolation_env *env, struct pv_served *served, int done_fd)
+static bool start(struct pv_isolation_env *env, struct pv_served *served)
 {
+    int done[2];
+    if (!pv_server_os_pipe(done)) {
+        return false;
+    }
     struct thread_start *arguments = malloc(sizeof(*arguments));
     served->context = calloc(1, sizeof(*served->context));
     if (!arguments || !served->context) {
         free(arguments);
         free(served->context);
+        close(done[0]);
+        close(done[1]);
+        errno = ENOMEM;
         return false;
     }
     pthread_mutex_init(&served->context->lock, NULL);
-    *arguments = (struct thread_start){.client = env->client, .done_fd = done_fd};
+    *arguments = (struct thread_start){.client = env->client, .done_fd = done[1]};
     arguments->client.fd = served->fd;
     arguments->client.number = served->number;
     arguments->client.context = served->context;
@@ -48,9 +69,12 @@ static bool start(const struct pv_isolation_env *env, struct pv_served *served, 
         free(arguments);
         pthread_mutex_destroy(&served->context->lock);
         free(served->context);
+        close(done[0]);
+        close(done[1]);
         errno = error;
         return false;
     }
+    served->done_fd = done[0];
     served->fd = -1; // the thread's now
     return true;
 }
@@ -74,7 +98,10 @@ static void cancel(struct pv_served *served)
 }
 
 const struct pv_isolation pv_isolation_thread = {
+    .open = open_renderer,
+    .close = close_renderer,
     .start = start,
+    .prepare = NULL,
     .join = join,
     .cancel = cancel,
     .kill = NULL,

@@ -1,6 +1,10 @@
 // A process per client. The parent keeps a copy of the client's socket: it sees the client go
 // even while the worker is stuck in the driver, and can say goodbye when the worker crashes.
+//
+// Every worker starts without a client, which comes through its channel. One such spare waits for
+// the next client, with the driver open, so that the client need not wait for that.
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +14,29 @@
 
 #include <pv/renderer.h>
 
+#include "channel.h"
 #include "isolation.h"
+#include "os.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
 
-static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t number)
-    __attribute__((noreturn));
+#define SPARE_NAME       "pv-spare" // in process lists
+#define READY_TIMEOUT_MS 5000       // for the first spare
 
-// false: the client must not be served.
-static bool enter_sandbox(const struct pv_isolation_env *env, uint32_t number)
+// What a worker is told with its client's socket.
+struct assignment {
+    uint32_t number;
+};
+
+// What a spare says once it is ready.
+struct announcement {
+    uint64_t devices; // pv_probe_devices()
+};
+
+// false: no client must be served.
+static bool enter_sandbox(const struct pv_isolation_env *env)
 {
     char error[256];
     if (env->sandbox == PV_SANDBOX_OFF ||
@@ -28,32 +44,63 @@ static bool enter_sandbox(const struct pv_isolation_env *env, uint32_t number)
         return true;
     }
     const bool required = env->sandbox == PV_SANDBOX_REQUIRE;
-    pv_server_log(&env->client.log, PV_LOG_ERROR, "client %u: its sandbox is not complete: %s; %s",
-                  number, error, required ? "it is not served" : "it is served all the same");
+    pv_server_log(&env->client.log, PV_LOG_ERROR, "a worker's sandbox is not complete: %s; %s",
+                  error, required ? "it serves nobody" : "it serves all the same");
     return !required;
 }
 
-static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t number)
+// What the client's first instance would do: the driver is opened, and what is made once in it, is
+// made. Nobody waits for this.
+static void warm_up(int channel, struct pv_renderer *renderer)
+{
+    const struct announcement ready = {.devices = pv_probe_devices(renderer)};
+    pv_channel_send(channel, &ready, sizeof(ready), -1);
+}
+
+// false: there will be none.
+static bool await_client(int channel, struct pv_client_params *client)
+{
+    struct assignment assignment;
+    struct pollfd fds[2] = {
+        {.fd = channel, .events = POLLIN},
+        {.fd = client->stop_fd, .events = POLLIN},
+    };
+    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+    }
+    if (!pv_channel_receive(channel, &assignment, sizeof(assignment), &client->fd)) {
+        return false;
+    }
+    client->number = assignment.number;
+    return client->fd >= 0;
+}
+
+static void worker_main(struct pv_isolation_env *env, int channel) __attribute__((noreturn));
+
+static void worker_main(struct pv_isolation_env *env, int channel)
 {
     // The parent ends its workers through the stop descriptor, also when a terminal or a service
     // manager signals all processes at once.
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    pv_server_os_name_process(SPARE_NAME);
     struct pv_client_params client = env->client;
-    client.fd = fd;
-    client.number = number;
     client.names_process = true;
-    if (!enter_sandbox(env, number)) {
-        pv_client_say_goodbye(fd);
+    struct pollfd early = {.fd = channel, .events = POLLIN};
+    env->muted = poll(&early, 1, 0) == 0;
+    // Who comes to a worker that has ended here gets his goodbye from the parent. The library has
+    // said why in the log when there is no renderer.
+    if (!enter_sandbox(env) ||
+        !(client.renderer = pv_renderer_create(env->renderer_params, NULL, 0))) {
         _exit(1);
     }
-    // The library has said why in the log when there is no renderer.
-    client.renderer = pv_renderer_create(env->renderer_params, NULL, 0);
-    if (!client.renderer) {
-        pv_client_say_goodbye(fd);
-        _exit(1);
+    if (env->muted) {
+        warm_up(channel, client.renderer);
     }
-    pv_client_run(&client);
+    if (await_client(channel, &client)) {
+        env->muted = false;
+        pv_client_run(&client);
+    }
     pv_renderer_destroy(client.renderer);
 #ifdef __SANITIZE_ADDRESS__
     // The sanitizer would look at exit().
@@ -65,22 +112,152 @@ static void worker_main(const struct pv_isolation_env *env, int fd, uint32_t num
     _exit(0);
 }
 
-static bool start(const struct pv_isolation_env *env, struct pv_served *served, int done_fd)
+static const struct pv_worker no_worker = {.channel = -1, .done_fd = -1};
+
+// Failure: false with errno.
+static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
 {
-    fflush(NULL);
-    const pid_t pid = fork();
-    if (pid < 0) {
+    int channel[2], done[2];
+    if (!pv_channel_open(channel)) {
         return false;
     }
+    fflush(NULL);
+    const bool piped = pv_server_os_pipe(done);
+    const pid_t pid = piped ? fork() : -1;
     if (pid == 0) {
-        const int fd = dup(served->fd); // forget_parent() closes every copy of the parent's
-        const uint32_t number = served->number;
+        pv_probe_abandon(&env->probe);
         env->forget_parent(env->server);
-        worker_main(env, fd, number);
+        close(channel[0]);
+        close(done[0]);
+        worker_main(env, channel[1]);
     }
-    close(done_fd);
-    served->pid = pid;
+    const int error = errno;
+    close(channel[1]);
+    if (piped) {
+        close(done[1]);
+    }
+    if (pid < 0) {
+        close(channel[0]);
+        if (piped) {
+            close(done[0]);
+        }
+        errno = error;
+        return false;
+    }
+    *worker = (struct pv_worker){.pid = pid, .channel = channel[0], .done_fd = done[0]};
     return true;
+}
+
+// Ends a worker that has no client. Returns how it ended.
+static int discard(struct pv_worker *worker)
+{
+    int status = 0;
+    kill(worker->pid, SIGKILL);
+    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    close(worker->channel);
+    close(worker->done_fd);
+    *worker = no_worker;
+    return status;
+}
+
+static void tell_end(char *text, size_t size, int status)
+{
+    if (WIFSIGNALED(status)) {
+        snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    } else {
+        snprintf(text, size, "failed (status %d)", WEXITSTATUS(status));
+    }
+}
+
+static bool hand_over(struct pv_worker *worker, const struct pv_served *served)
+{
+    const struct assignment assignment = {.number = served->number};
+    return pv_channel_send(worker->channel, &assignment, sizeof(assignment), served->fd);
+}
+
+// What was started ahead and has not died meanwhile.
+static bool take_spare(struct pv_isolation_env *env, struct pv_worker *worker,
+                       const struct pv_served *served)
+{
+    *worker = env->spare;
+    env->spare = no_worker;
+    if (worker->pid == 0 || hand_over(worker, served)) {
+        return worker->pid != 0;
+    }
+    char end[128];
+    tell_end(end, sizeof(end), discard(worker));
+    pv_server_log(&env->client.log, PV_LOG_WARN,
+                  "a worker %s before its client came; from now on none is started ahead", end);
+    env->keeps_spare = false;
+    return false;
+}
+
+static bool start(struct pv_isolation_env *env, struct pv_served *served)
+{
+    struct pv_worker worker;
+    if (!take_spare(env, &worker, served)) {
+        if (!spawn(env, &worker)) {
+            return false;
+        }
+        if (!hand_over(&worker, served)) {
+            const int error = errno;
+            discard(&worker);
+            errno = error;
+            return false;
+        }
+    }
+    served->pid = worker.pid;
+    served->channel = worker.channel; // kept: closing it would take away what was not read yet
+    served->done_fd = worker.done_fd;
+    return true;
+}
+
+static void prepare(struct pv_isolation_env *env)
+{
+    if (env->keeps_spare && env->spare.pid == 0) {
+        spawn(env, &env->spare); // if not now, then with the next client
+    }
+}
+
+// The first spare has opened the driver beside the trial, and maybe before the trial made a device
+// node; later ones will see what the trial saw.
+static void settle(struct pv_isolation_env *env, uint64_t devices)
+{
+    struct pollfd ready = {.fd = env->spare.channel, .events = POLLIN};
+    struct announcement announcement;
+    int none;
+    if (env->spare.pid && poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
+        pv_channel_receive(env->spare.channel, &announcement, sizeof(announcement), &none) &&
+        announcement.devices != devices) {
+        discard(&env->spare);
+        prepare(env);
+    }
+}
+
+static bool open_host(struct pv_isolation_env *env, char *error, size_t error_size)
+{
+    uint64_t devices;
+    if (!pv_probe_start(&env->probe, env->renderer_params)) {
+        snprintf(error, error_size, "cannot start a process (%s)", strerror(errno));
+        return false;
+    }
+    if (pv_probe_await_driver(&env->probe)) {
+        prepare(env); // on another core than the rest of the trial
+    }
+    if (!pv_probe_finish(&env->probe, &devices, error, error_size)) {
+        return false;
+    }
+    settle(env, devices);
+    return true;
+}
+
+static void close_host(struct pv_isolation_env *env)
+{
+    if (env->spare.pid) {
+        discard(&env->spare);
+    }
 }
 
 static void join(const struct pv_isolation_env *env, struct pv_served *served)
@@ -96,15 +273,12 @@ static void join(const struct pv_isolation_env *env, struct pv_served *served)
     if (served->killed) {
         return; // said when it was done
     }
-    if (WIFSIGNALED(status)) {
-        pv_server_log(&env->client.log, PV_LOG_ERROR,
-                      "client %u: its worker was ended by signal %d (%s), most likely in the "
-                      "Vulkan driver; other clients are not affected",
-                      served->number, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    } else {
-        pv_server_log(&env->client.log, PV_LOG_ERROR, "client %u: its worker failed (status %d)",
-                      served->number, WEXITSTATUS(status));
-    }
+    char end[128];
+    tell_end(end, sizeof(end), status);
+    pv_server_log(&env->client.log, PV_LOG_ERROR, "client %u: its worker %s%s", served->number, end,
+                  WIFSIGNALED(status) ? ", most likely in the Vulkan driver; other clients are not "
+                                        "affected"
+                                      : "");
 }
 
 static void kill_worker(const struct pv_isolation_env *env, struct pv_served *served)
@@ -119,7 +293,10 @@ static void kill_worker(const struct pv_isolation_env *env, struct pv_served *se
 }
 
 const struct pv_isolation pv_isolation_worker = {
+    .open = open_host,
+    .close = close_host,
     .start = start,
+    .prepare = prepare,
     .join = join,
     .cancel = NULL,
     .kill = kill_worker,

@@ -53,7 +53,7 @@ int pv_tool_error(const char *subcommand, int status, const char *format, ...)
 void pv_tool_log(void *user, enum pv_log_level level, const char *message)
 {
     const struct pv_tool_logger *logger = user;
-    if (level == PV_LOG_ERROR && logger->errors_come_back) {
+    if (level == PV_LOG_ERROR && logger && logger->errors_come_back) {
         return;
     }
     const char *name = "log";

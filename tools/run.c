@@ -178,7 +178,7 @@ static void remove_directory(struct run *run)
 
 static void send_text(int fd, const char *text)
 {
-    const ssize_t written = write(fd, text, strlen(text));
+    const ssize_t written = write(fd, text, strlen(text) + 1);
     (void)written; // the reader tells a lost text from a good start by the exit status
 }
 
@@ -190,12 +190,11 @@ static void stop_server(int signal_number)
     pv_server_stop(server);
 }
 
-// The server's process. Says "ok" to `ready`, or what is wrong.
+// The server's process. Says "ok" to `ready`, or what is wrong, as a string.
 static void server_main(struct run *run, int lifeline, int ready) __attribute__((noreturn));
 
 static void server_main(struct run *run, int lifeline, int ready)
 {
-    struct pv_tool_logger logger = {.errors_come_back = true};
     char error[512] = "the server could not be started";
     setsid();
     const int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -204,13 +203,11 @@ static void server_main(struct run *run, int lifeline, int ready)
     pv_tool_become_host(run->host_driver);
     run->params.socket_path = run->socket_path;
     run->params.lifeline_fd = lifeline;
-    run->params.renderer.log_user = &logger;
     server = pv_server_create(&run->params, error, sizeof(error));
     if (!server) {
         send_text(ready, error);
         _exit(PV_EXIT_FAILED);
     }
-    logger.errors_come_back = false;
     signal(SIGTERM, stop_server);
     send_text(ready, "ok");
     close(ready);
@@ -241,11 +238,11 @@ static bool make_pipe(int fds[2])
     return true;
 }
 
-// Reads what the other side writes until it closes its end or a signal tells us to give up.
+// Reads a string, until the other side has closed its end or a signal tells us to give up.
 static size_t read_text(int fd, char *text, size_t size)
 {
     size_t used = 0;
-    while (used < size - 1) {
+    while (used < size - 1 && (used == 0 || text[used - 1])) {
         const ssize_t got = read(fd, text + used, size - 1 - used);
         if (got < 0 && errno == EINTR && !early_signal) {
             continue;

@@ -15,6 +15,7 @@ static const char help[] =
     "  --socket PATH                  where to listen, for this user only\n"
     "  --in-process                   a thread per guest instead of a process per guest\n"
     "  --sandbox MODE                 of these processes: auto (default), require or off\n"
+    "  --no-spare                     start none of them before its guest comes\n"
     "  --host-driver ICD.json         use this Vulkan driver of the host\n"
     "  --vulkan-library PATH          load this Vulkan loader or driver\n"
     "  --memory MECHANISM,...         consider only host-pointer, dmabuf, opaque-fd\n"
@@ -44,15 +45,15 @@ static void stop_on(int signal_number)
 
 int pv_tool_serve(int argc, char **argv)
 {
-    struct pv_tool_logger logger = {.errors_come_back = true};
     struct pv_server_params params = {
-        .renderer = {.log = pv_tool_log, .log_user = &logger, .log_level = PV_LOG_INFO},
+        .renderer = {.log = pv_tool_log, .log_level = PV_LOG_INFO},
     };
     const char *host_driver = NULL;
     const struct pv_tool_option options[] = {
         {"--socket", true, pv_tool_store_text, &params.socket_path},
         {"--in-process", false, pv_tool_store_flag, &params.in_process},
         {"--sandbox", true, pv_tool_store_sandbox, &params.sandbox},
+        {"--no-spare", false, pv_tool_store_flag, &params.no_spare},
         {"--host-driver", true, pv_tool_store_text, &host_driver},
         {"--vulkan-library", true, pv_tool_store_text, &params.renderer.vulkan_library},
         {"--memory", true, pv_tool_store_memory, &params.renderer.memory_mechanisms},
@@ -89,7 +90,6 @@ int pv_tool_serve(int argc, char **argv)
     if (!server) {
         return pv_tool_error(argv[0], PV_EXIT_FAILED, "%s", error);
     }
-    logger.errors_come_back = false;
     stop_on(SIGINT);
     stop_on(SIGTERM);
     stop_on(SIGHUP);

@@ -26,7 +26,7 @@ int pv_tool_doctor(int argc, char **argv);
 int pv_tool_error(const char *subcommand, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// A pv_log_fn that prints to stderr. `user` is a struct pv_tool_logger.
+// A pv_log_fn that prints to stderr. `user` is a struct pv_tool_logger or NULL.
 void pv_tool_log(void *user, enum pv_log_level level, const char *message);
 
 struct pv_tool_logger {

@@ -31,6 +31,7 @@ SIZES = {
 AT_ONCE = 64
 IN_TURN = (16, 64)
 DESCRIPTORS = 512
+SPARE = "pv-spare"  # the name of a worker without a client
 # Pages that the heap's fragments hold are no leak. Less than a mebibyte for each of 64 clients.
 MAPPINGS_SLACK = 40
 PRIVATE_SLACK_KIB = 48 * 1024
@@ -84,11 +85,34 @@ class Server:
                   encoding="ascii") as file:
             return file.read().split()
 
+    def serving(self):
+        """Those that have a client: one without waits for the next."""
+        found = []
+        for pid in self.workers():
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                if file.read().strip() != SPARE:
+                    found.append(pid)
+        return found
+
+    def check_parent(self):
+        """It runs no thread, has no driver, and lets workers share what is large in drivers."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8", errors="replace") as file:
+            mapped = {os.path.basename(line.split()[-1]) for line in file}
+        threads = len(os.listdir(f"/proc/{self.process.pid}/task"))
+        drivers = [name for name in mapped if name.startswith("libvulkan")]
+        if threads != 1 or drivers:
+            fail(f"the parent of workers has {threads} threads, and {drivers}")
+        for pid in self.workers():
+            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+                shared = {os.path.basename(line.split()[-1]) for line in file if "/libLLVM" in line}
+            if not shared <= mapped:
+                fail(f"the parent lacks {shared - mapped}, which worker {pid} has")
+
     def check_sandbox(self):
         """The kernel's word for it: a filter, and no way to more privileges."""
         if not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
             return  # a kernel without; the server has said so
-        for pid in self.workers():
+        for pid in self.serving():
             with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
                 status = dict(line.split(":", 1) for line in file if ":" in line)
             if (status["Seccomp"].strip(), status["NoNewPrivs"].strip()) != ("2", "1"):
@@ -167,8 +191,9 @@ class Trials:
                         self.finish(client, f"client {i} of {AT_ONCE}")
                         fail(f"client {i} of {AT_ONCE} said {got}")
                 if self.options.mode == "workers":
-                    if len(self.server.workers()) != AT_ONCE:
-                        fail(f"{AT_ONCE} clients have {len(self.server.workers())} workers")
+                    if len(self.server.serving()) != AT_ONCE:
+                        fail(f"{AT_ONCE} clients have {len(self.server.serving())} workers")
+                    self.server.check_parent()
                     self.server.check_sandbox()
                 for client in clients:
                     client.stdin.write(b"\n")

@@ -1,6 +1,7 @@
 #include "fake_renderer.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ static atomic_int live_renderers, live_contexts, live_resources;
 
 struct pv_renderer {
     struct pv_renderer_params params;
+    bool has_node;
 };
 
 struct pv_resource {
@@ -35,6 +37,7 @@ struct fence {
 
 struct pv_context {
     struct pv_context_params params;
+    const struct pv_renderer *renderer;
     char name[64];
     char failure[64];
     atomic_bool failed;
@@ -126,9 +129,23 @@ size_t pv_capset_fill(void *capset, size_t size)
     return filled;
 }
 
+static void use_node(struct pv_renderer *renderer)
+{
+    const char *path = getenv("PV_FAKE_NODE");
+    renderer->has_node = !path || access(path, F_OK) == 0;
+    if (!renderer->has_node) {
+        usleep(200000); // others may look meanwhile
+        const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+        renderer->has_node = fd >= 0;
+        close(fd);
+    }
+}
+
 uint32_t pv_renderer_device_count(struct pv_renderer *renderer)
 {
-    (void)renderer;
+    if (!renderer->has_node) {
+        use_node(renderer);
+    }
     return asked_to("no-device") ? 0 : 2;
 }
 
@@ -150,7 +167,8 @@ bool pv_renderer_get_device(struct pv_renderer *renderer, uint32_t index,
         .memory_mechanism = index == 0 ? PV_MEMORY_HOST_POINTER : PV_MEMORY_NONE,
         .emulations = index == 0 ? PV_EMULATE_SYNC_FD : 0,
     };
-    snprintf(info->name, sizeof(info->name), "Fake GPU %u", index);
+    snprintf(info->name, sizeof(info->name), "Fake GPU %u%s", index,
+             renderer->has_node ? "" : " without its node");
     snprintf(info->driver, sizeof(info->driver), "fake 1.0");
     snprintf(info->memory_reason, sizeof(info->memory_reason), "A fake can do nothing else.");
     return true;
@@ -169,9 +187,9 @@ const char *pv_vulkan_registry_version(void)
 struct pv_context *pv_context_create(struct pv_renderer *renderer,
                                      const struct pv_context_params *params)
 {
-    (void)renderer;
     struct pv_context *context = calloc(1, sizeof(*context));
     assert(context);
+    context->renderer = renderer;
     context->params = *params;
     snprintf(context->name, sizeof(context->name), "%s", params->name);
     pthread_mutex_init(&context->mutex, NULL);
@@ -256,6 +274,12 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
             release(context, i);
         }
         return false;
+    case PV_FAKE_NEED_NODE:
+        if (context->renderer->has_node) {
+            break;
+        }
+        raise(SIGKILL);
+        break;
     case PV_FAKE_CRASH: {
         const struct rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);

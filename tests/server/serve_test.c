@@ -61,7 +61,6 @@ static void run_server(const struct fixture *fixture, bool in_process, int ready
     if (write(ready, "r", 1) != 1) {
         _exit(2);
     }
-    close(ready);
     if (!pv_server_run(running)) {
         _exit(3);
     }
@@ -90,8 +89,6 @@ static int set_up(void **state, bool in_process)
     }
     close(ready[1]);
     const bool started = read(ready[0], &byte, 1) == 1;
-    while (read(ready[0], &byte, 1) > 0) { // until the server has closed its end
-    }
     close(ready[0]);
     *state = fixture;
     return started ? 0 : -1;
@@ -347,6 +344,113 @@ static void a_stuck_client_does_not_hold_up_the_end(void **state)
     vtest_client_finish(&bad);
 }
 
+// The worker that waits for a client; 0: there is none. `others`: how many have one.
+static pid_t spare_of(const struct fixture *fixture, int *others)
+{
+    char path[64], name[32];
+    pid_t spare = 0;
+    int pid;
+    *others = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)fixture->pid, (int)fixture->pid);
+    FILE *children = fopen(path, "r");
+    while (children && fscanf(children, "%d", &pid) == 1) {
+        snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+        FILE *comm = fopen(path, "r");
+        const bool named = comm && fgets(name, sizeof(name), comm);
+        if (named && strcmp(name, "pv-spare\n") == 0) {
+            spare = pid;
+        } else {
+            ++*others;
+        }
+        if (comm) {
+            fclose(comm);
+        }
+    }
+    if (children) {
+        fclose(children);
+    }
+    return spare;
+}
+
+static bool is_named(pid_t pid, const char *expected)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *comm = fopen(path, "r");
+    const bool equal = comm && fgets(name, sizeof(name), comm) && strcmp(name, expected) == 0;
+    if (comm) {
+        fclose(comm);
+    }
+    return equal;
+}
+
+static void the_next_client_s_worker_is_started_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vtest_client clients[3];
+    int others;
+    pid_t spare = spare_of(fixture, &others);
+    for (int i = 0; i < 3; i++) {
+        assert_int_not_equal(spare, 0);
+        assert_int_equal(others, i);
+        connect_and_start(fixture, &clients[i]);
+        assert_works(&clients[i]);
+        assert_true(is_named(spare, "pv:test\n"));
+        for (int tries = 0; tries < 300; tries++) {
+            spare = spare_of(fixture, &others); // named once it runs
+            if (spare && others == i + 1) {
+                break;
+            }
+            usleep(10000);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        vtest_client_finish(&clients[i]);
+    }
+}
+
+static void a_spare_that_died_is_missed_by_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vtest_client clients[2];
+    int others;
+    const pid_t spare = spare_of(fixture, &others);
+    assert_int_not_equal(spare, 0);
+    kill(spare, SIGKILL);
+    usleep(100000);
+    for (int i = 0; i < 2; i++) {
+        connect_and_start(fixture, &clients[i]);
+        assert_works(&clients[i]);
+    }
+    // What dies while nobody uses it is not started again and again.
+    assert_int_equal(spare_of(fixture, &others), 0);
+    assert_int_equal(others, 2);
+    for (int i = 0; i < 2; i++) {
+        vtest_client_finish(&clients[i]);
+    }
+}
+
+// The device is there once the trial, which is in no sandbox, has used it for the first time.
+static void a_spare_that_came_before_its_device_is_replaced(void **state)
+{
+    (void)state;
+    void *plain_state = NULL;
+    char node[64];
+    struct vtest_client client;
+    snprintf(node, sizeof(node), "/tmp/pv-serve-test-node-%d", (int)getpid());
+    setenv("PV_FAKE_NODE", node, 1);
+    assert_int_equal(set_up_workers(&plain_state), 0);
+    unsetenv("PV_FAKE_NODE");
+    struct fixture *fixture = plain_state;
+    connect_and_start(fixture, &client);
+    assert_works(&client);
+    assert_true(vtest_submit(&client, 6, 1, 0, &(uint32_t){PV_FAKE_NEED_NODE}, 1, NULL, 0));
+    assert_works(&client);
+    vtest_client_finish(&client);
+    assert_int_equal(unlink(node), 0);
+    assert_int_equal(tear_down(&plain_state), 0);
+}
+
 static void workers_end_when_the_server_is_killed(void **state)
 {
     struct fixture *fixture = *state;
@@ -422,6 +526,9 @@ int main(void)
         WORKERS(a_crash_takes_its_client_only),
         WORKERS(a_stuck_worker_of_a_gone_client_is_killed),
         BOTH(a_stuck_client_does_not_hold_up_the_end),
+        WORKERS(the_next_client_s_worker_is_started_ahead),
+        WORKERS(a_spare_that_died_is_missed_by_nobody),
+        cmocka_unit_test(a_spare_that_came_before_its_device_is_replaced),
         WORKERS(workers_end_when_the_server_is_killed),
         cmocka_unit_test(a_missing_driver_is_told_at_start),
         cmocka_unit_test(an_unwritable_statistics_file_is_told_at_start),
