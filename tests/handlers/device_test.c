@@ -272,6 +272,70 @@ static void fences_retire_in_order_when_the_queue_is_done(void **state)
     guest_close(&g);
 }
 
+// Of the guest's submissions, not of empty ones.
+static void see_fence(void *user, void *const *args)
+{
+    if (*(uint32_t *)args[1] > 0) {
+        *(VkFence *)user = *(VkFence *)args[3];
+    }
+}
+
+static void write_submit_signal(struct guest *g, uint64_t semaphore, uint64_t value)
+{
+    begin(g, PV_COMMAND_vkQueueSubmit, false);
+    put_u64(g, QUEUE);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u32(g, VK_STRUCTURE_TYPE_SUBMIT_INFO);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    put_u32(g, 0);
+    put_null(g);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u64(g, value);
+    put_u32(g, 0);
+    put_null(g);
+    put_null(g);
+    put_u32(g, 0);
+    put_null(g);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u64(g, semaphore);
+    put_u64(g, 0);
+}
+
+static void submissions_take_fences_along_but_with_timelines(void **state)
+{
+    (void)state;
+    enum { BINARY = 300, TIMELINE = 301 };
+    struct guest g;
+    VkFence fence = VK_NULL_HANDLE;
+    guest_open_device(&g);
+    write_create_semaphore(&g, BINARY, false, false);
+    write_create_semaphore(&g, TIMELINE, true, false);
+    mock_vk_set_hook("vkQueueSubmit", see_fence, &fence);
+    for (uint64_t id = 10; id < 13; id++) {
+        assert_true(fence == VK_NULL_HANDLE);
+        if (id < 12) {
+            write_submit(&g, QUEUE, 0, 0, false);
+        } else {
+            write_submit_signal(&g, BINARY, 0);
+        }
+        submit_well(&g);
+        assert_true(pv_context_create_fence(g.context, 1, id));
+    }
+    assert_true(fence != VK_NULL_HANDLE);
+    write_submit_signal(&g, TIMELINE, 1);
+    submit_well(&g);
+    assert_true(fence == VK_NULL_HANDLE);
+    assert_true(pv_context_create_fence(g.context, 1, 13));
+    write_submit(&g, QUEUE, 0, 0, false);
+    submit_well(&g);
+    assert_true(fence != VK_NULL_HANDLE);
+    guest_close(&g);
+}
+
 static void fences_without_a_queue_retire_at_once(void **state)
 {
     (void)state;
@@ -365,6 +429,7 @@ int main(void)
         CASE(a_queue_with_a_bad_id_leaves_its_ring_idx_unbound),
         CASE(commands_that_would_block_end_the_context),
         CASE(fences_retire_in_order_when_the_queue_is_done),
+        CASE(submissions_take_fences_along_but_with_timelines),
         CASE(fences_without_a_queue_retire_at_once),
         CASE(failure_does_not_let_fences_overtake),
         CASE(no_fence_is_lost_when_the_context_goes),
