@@ -300,7 +300,7 @@ class Machine:
             'qemu-system-x86_64', '-M', 'q35,memory-backend=mem', '-m', self.memory, '-object',
             f'memory-backend-memfd,id=mem,size={self.memory},share=on', '-accel', self.accel,
             '-cpu', 'max', '-smp', '2', '-kernel', self.root.kernel, '-initrd',
-            self.folder + '/initrd.gz', '-nodefaults', '-append',
+            self.folder + '/initrd.gz', '-nodefaults', '-name', 'guest,debug-threads=on', '-append',
             f'console=ttyS0 quiet panic=-1 mitigations=off {append}',
             '-serial', f'file:{self.folder}/console.log',
             '-chardev', f'socket,id=control,path={self.folder}/control,server=on,wait=off',
@@ -478,7 +478,7 @@ class Machine:
                 descriptors[re.sub(r'\d+', 'N', target)] += 1
         threads = collections.Counter(read(f'{process}/task/{task}/comm').strip()
                                       for task in os.listdir(process + '/task'))
-        del threads['worker'] # QEMU's own pool, which grows and shrinks
+        del threads['worker'] # QEMU's own pool, which grows and shrinks; debug-threads names it
         mappings = collections.Counter(line.split(None, 5)[5].strip()
                                        for line in read(process + '/maps').splitlines()
                                        if len(line.split(None, 5)) == 6 and 'memfd' in line)
