@@ -4,9 +4,9 @@
 
 Every release's machine boots once, and once more after the reset and after the panic: Debian 13
 (QEMU 10, a guest with Mesa 25.0) and, beside it, Debian unstable (QEMU 11, Mesa 26.2). A last, short
-boot each is for hosts on which something is wrong. Prints TAP, and "N passed, N failed, N skipped"
-as the last line. Logs and pictures go to out/vm. Exit status: 0, 1 when something failed, 77 when
-there can be no machine here; 2 for wrong use.
+boot each is for hosts on which something is wrong, or which have dma-bufs. Prints TAP, and "N passed,
+N failed, N skipped" as the last line. Logs and pictures go to out/vm. Exit status: 0, 1 when
+something failed, 77 when there can be no machine here; 2 for wrong use.
 
 PV_VM_ACCEL=tcg or kvm decides how the processor is run; else kvm if a guest boots with it.
 """
@@ -148,6 +148,10 @@ class Run:
         vm.expect(len(lines) == count and all('failed: ' in line for line in lines),
                '\n'.join([f'{count} contexts made {len(lines)} lines:', *lines]))
 
+    def case_shares_with_others(self):
+        """Programs share dma-bufs, images with DRM modifiers, and sync files."""
+        run_shares(self.machine)
+
     def settled(self):
         """What QEMU holds when it has unmapped and freed what it does in its own time."""
         deadline = time.monotonic() + 30
@@ -252,10 +256,33 @@ def fault_small_hostmem(root, build, accel):
     boot_with(root, build, accel, 'hostmem', hostmem='1M')
 
 
+def run_shares(machine):
+    """The end-to-end cases that a guest's kernel takes, each of which checks itself."""
+    names = machine.run('/mnt/build/tests/e2e/pv-e2e --list').split()
+    names = ' '.join(name for name in names if name.startswith('share_'))
+    output = machine.run(f'for name in {names}; do timeout 100 /mnt/build/tests/e2e/pv-e2e $name || '
+                         '{ echo "$name: status $?"; exit 1; }; done', 600)
+    vm.expect(len(output.splitlines()) == len(names.split()) > 0, output)
+
+
+def host_with_dmabufs(root, build, accel):
+    """A host's driver with dma-bufs, modifiers and sync files of its own: nothing is emulated."""
+    preload = {} if os.path.exists('/dev/udmabuf') else {
+        'LD_PRELOAD': build + '/tests/vm/pv-vm-udmabuf.so'}
+    info = root.run([build + '/tools/pv-venus', 'info'], [build], VK_DRIVER_FILES=vm.HOST_DRIVER,
+                    **preload)
+    vm.expect('emulated:    none' in info, info)
+    with vm.Machine(root, build, accel=accel, environment=preload) as machine:
+        run = Run(root, machine, build)
+        run_shares(machine)
+        run.draws_again('with_dmabufs')
+        vm.expect(machine.power_off() == 0, 'QEMU did not end well')
+
+
 def dmabuf(root, build, accel):
     """The renderer itself, in a guest whose kernel has udmabuf: lavapipe's memory as dma-bufs."""
     cases = ['memory_host_write_gpu_read', 'memory_gpu_write_host_read', 'memory_every_type',
-             'memory_dedicated', 'image_linear', 'sync_submit2', 'graphics_triangle']
+             'memory_dedicated', 'image_linear', 'sync_submit2', 'graphics_triangle', 'share_*']
     wanted = ' '.join(f"--case '{case}'" for case in cases)
     with vm.Machine(root, build, accel=accel, device='virtio-gpu-pci', memory='4G') as machine:
         machine.run('modprobe vgem; [ -e /dev/udmabuf ]')
@@ -268,7 +295,7 @@ def dmabuf(root, build, accel):
         vm.say(f'# {output.strip().splitlines()[-1]}')
 
 
-FAULTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem]
+HOSTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem, host_with_dmabufs]
 # Slow without KVM, and so only run when it is named.
 SLOW = [dmabuf]
 
@@ -363,13 +390,13 @@ def main():
     parser.add_argument('--build-dir', default='build')
     parser.add_argument('--suite', action='append', help='trixie, sid; default: both')
     parser.add_argument('--case', action='append', help='names of cases, as patterns')
-    parser.add_argument('--short', action='store_true', help='one machine, no faults of the host')
+    parser.add_argument('--short', action='store_true', help='one machine, no other hosts')
     parser.add_argument('--list', action='store_true', help='print the names of the cases')
     options = parser.parse_args()
     vm.become_root()
     if options.list:
         print('\n'.join([name[5:] for name in vars(Run) if name.startswith('case_')] +
-                        [fault.__name__ for fault in FAULTS + SLOW]))
+                        [test.__name__ for test in HOSTS + SLOW]))
         return 0
 
     build = os.path.abspath(options.build_dir)
@@ -381,7 +408,7 @@ def main():
     try:
         roots = [vm.Root.fetch(suite) for suite in suites]
         for suite, root in zip(suites, roots):
-            more = [] if options.short or root is not roots[-1] else FAULTS
+            more = [] if options.short or root is not roots[-1] else HOSTS
             if options.case and root is roots[-1]:
                 more = more + SLOW
             lanes.append(threading.Thread(target=test_suite, args=(suite, root, build, report, more)))
