@@ -151,6 +151,52 @@ static void device_memory_becomes_shared_memory(void **state)
     vmm_close(&vmm);
 }
 
+// As where a driver takes no host pointers but exports dma-bufs.
+static void a_dmabuf_is_lent_for_scanout(void **state)
+{
+    (void)state;
+    struct mock_vk_config config;
+    mock_vk_get_config(&config);
+    config.device_extensions[0] = VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME;
+    config.device_extensions[1] = VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME;
+    config.device_extensions[2] = NULL;
+    config.buffer_handle_types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    config.dmabuf_types = 0x1e;
+    mock_vk_set_config(&config);
+
+    struct vmm vmm;
+    vmm_open(&vmm, QEMU_11_FLAGS, 4);
+    vmm_open_device(&vmm, 1);
+    write_allocate_memory(&vmm.guest, 100, 65536, COHERENT, 0, false);
+    assert_int_equal(vmm_submit(&vmm, 1), 0);
+    assert_int_equal(vmm_create_blob(1, 5, 100, 65536), 0);
+    struct virgl_renderer_resource_info info;
+    assert_int_equal(virgl_renderer_resource_get_info(5, &info), 0);
+    const int lent = info.fd;
+    assert_true(lent >= 0);
+    assert_int_equal(virgl_renderer_resource_get_info(5, &info), 0);
+    assert_int_equal(info.fd, lent); // the same: a VMM asks for every frame
+    uint32_t type;
+    int fd;
+    assert_int_equal(virgl_renderer_resource_export_blob(5, &type, &fd), 0);
+    assert_int_equal(type, VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF);
+    assert_int_not_equal(fd, lent); // the caller's own
+    uint8_t *map, *theirs;
+    uint64_t size;
+    assert_int_equal(virgl_renderer_resource_map(5, (void **)&map, &size), 0);
+    theirs = mmap(NULL, 65536, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(theirs, MAP_FAILED);
+    map[65535] = 0x77;
+    assert_int_equal(theirs[65535], 0x77);
+    munmap(theirs, 65536);
+    close(fd);
+    assert_int_equal(virgl_renderer_resource_unmap(5), 0);
+    virgl_renderer_ctx_detach_resource(1, 5);
+    virgl_renderer_resource_unref(5);
+    assert_int_equal(fcntl(lent, F_GETFD), -1); // lent until the resource goes
+    vmm_close(&vmm);
+}
+
 static int create_args(uint32_t resource, uint32_t mem, uint64_t size, const struct iovec *iov,
                        uint32_t iov_count)
 {
@@ -427,6 +473,7 @@ int main(void)
         VMM_CASE(fixed_maps_belong_to_the_caller),
         VMM_CASE(map2_maps_as_told),
         VMM_CASE(device_memory_becomes_shared_memory),
+        VMM_CASE(a_dmabuf_is_lent_for_scanout),
         VMM_CASE(creation_is_checked),
         VMM_CASE(guest_memory_keeps_its_iovecs),
         VMM_CASE(imports_take_the_descriptor),
