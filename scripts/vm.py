@@ -255,8 +255,8 @@ class Machine:
     """One QEMU. `library` is the folder of libvirglrenderer.so.1, None for the root's own."""
 
     def __init__(self, root, build, *, library='', accel='tcg', vulkan=HOST_DRIVER, hostmem='2G',
-                 environment=None, memory='1G', binds=(), device='virtio-gpu-gl-pci',
-                 count_heap=False):
+                 environment=None, memory='1G', processors=2, binds=(),
+                 device='virtio-gpu-gl-pci', count_heap=False):
         self.root = root
         self.build = os.path.abspath(build)
         self.library = self.build + '/abi/virgl' if library == '' else library
@@ -265,6 +265,7 @@ class Machine:
         self.hostmem = hostmem
         self.more_environment = environment or {}
         self.memory = memory
+        self.processors = processors
         self.device = device
         self.binds = [self.build, *binds]
         self.count_heap = count_heap
@@ -296,10 +297,13 @@ class Machine:
         if 'gl' in gpu:
             gpu += f',hostmem={self.hostmem},blob=true,venus=true'
         share = 'local,security_model=none,multidevs=remap'
+        # As libvirt starts it. The stock library needs a process of its own.
+        sandbox = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,'
+                   'resourcecontrol=deny'] if self.library else []
         return [
             'qemu-system-x86_64', '-M', 'q35,memory-backend=mem', '-m', self.memory, '-object',
             f'memory-backend-memfd,id=mem,size={self.memory},share=on', '-accel', self.accel,
-            '-cpu', 'max', '-smp', '2', '-kernel', self.root.kernel, '-initrd',
+            '-cpu', 'max', '-smp', str(self.processors), '-kernel', self.root.kernel, '-initrd',
             self.folder + '/initrd.gz', '-nodefaults', '-name', 'guest,debug-threads=on', '-append',
             f'console=ttyS0 quiet panic=-1 mitigations=off {append}',
             '-serial', f'file:{self.folder}/console.log',
@@ -310,7 +314,7 @@ class Machine:
             '-virtfs', f'{share},path=/,mount_tag=root,readonly=on',
             '-virtfs', f'{share},path={self.build},mount_tag=build,readonly=on',
             '-virtfs', f'{share},path={ROOT},mount_tag=source,readonly=on',
-            '-virtfs', f'{share},path={self.files},mount_tag=files',
+            '-virtfs', f'{share},path={self.files},mount_tag=files', *sandbox,
         ]
 
     def environment(self):
