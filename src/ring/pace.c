@@ -2,19 +2,18 @@
 
 #include <stddef.h>
 
-#define HIT_VALUE_NS 160000
+#define HIT_VALUE_NS 250000
 
 // About this many of the latest gaps count.
 #define MEMORY 32
 #define UNIT   1024 // the weight of the latest
 // A lost core counts as so many gaps that were too long to spin through. Under constant contention
 // about one wait in four spins, to find out whether it still holds.
-#define CONTENTION_GAPS 8
+#define CONTENTION_GAPS 12
 
 // Ends of the intervals; each begins where the one before it ends.
 static const uint32_t interval_end_ns[PV_PACE_INTERVALS + 1] = {
-    12000,  16000,  24000,  32000,  48000,  64000,   96000,     128000,
-    192000, 256000, 384000, 512000, 768000, 1024000, UINT32_MAX};
+    64000, 96000, 128000, 192000, 256000, 384000, 512000, 768000, 1024000, UINT32_MAX};
 
 static uint64_t interval_begin_ns(size_t i)
 {

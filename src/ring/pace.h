@@ -2,20 +2,22 @@
 //
 // A ring that is out of work can spin, which finds new commands at once and burns a core, or sleep,
 // which costs nothing and is late. A guest that is answered late pays more than the lateness: after
-// 15 yields it sleeps at least 160 us itself. So a spin that ends with an arrival is
-// worth HIT_VALUE_NS of a core's time, one that does not is a loss, and the plan is the interval
-// with the largest gain on the recent gaps: perhaps "until 48 us", perhaps "sleep until 190 us,
-// then spin until 256 us", often nothing.
+// 15 yields it sleeps at least 160 us itself, and who sleeps wakes up late. So a spin that ends with
+// an arrival is worth HIT_VALUE_NS of a core's time, one that does not is a loss, and the plan is the
+// interval with the largest gain on the recent gaps: perhaps "until 96 us", perhaps "sleep until
+// 190 us, then spin until 256 us", often nothing.
 #ifndef PV_RING_PACE_H
 #define PV_RING_PACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-// Gaps below this are always spun through and not recorded.
-#define PV_PACE_MIN_NS 8000
-// Intervals of half an octave, from 8 us to 1,024 us, and one for all that is longer.
-#define PV_PACE_INTERVALS 14
+// Gaps below this are always spun through and not recorded: two or three sleeps would cost as much.
+// A guest that goes around several rings finds all of them awake, or all of them late: with less
+// than this, rings that once were late made the gaps of the others too long to learn from.
+#define PV_PACE_MIN_NS 48000
+// Intervals of half an octave, from 48 us to 1,024 us, and one for all that is longer.
+#define PV_PACE_INTERVALS 9
 
 // Zeroed before use. One thread's.
 struct pv_pace {

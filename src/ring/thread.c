@@ -2,7 +2,7 @@
 //
 // Waiting has three stages, counted from when the ring ran out of work.
 //
-// 1. Spin, first for 8 us and then as ring/pace.h has learned. Every few microseconds the thread
+// 1. Spin, first for 48 us and then as ring/pace.h has learned. Every few microseconds the thread
 //    yields; a turn that took long means that somebody else needs this core (the guest, or the
 //    host driver's own threads when it renders on the CPU), and ends the spin.
 // 2. Sleep and look again. Each sleep is a quarter of the time since the last sign of life, so
@@ -27,8 +27,9 @@
 // Polls between two yields, about half a microsecond: a guest that shares our core and yields until
 // it sees its reply gets it at once.
 #define POLLS 16
-// A turn of the spin that takes longer has lost the core to somebody.
-#define CONTENDED_NS 50000
+// A turn of the spin that takes longer has lost the core to somebody who does not yield, unlike the
+// guest and other rings, of which several can pass by.
+#define CONTENDED_NS 200000
 #define MIN_SLEEP_NS 10000
 #define MAX_SLEEP_NS 10000000
 
