@@ -53,11 +53,12 @@ struct pv_device {
         bool bound; // a guest queue names it
     } * queue_keys;
     uint32_t queue_count;
-    bool foreign_queue_family; // the driver knows VK_QUEUE_FAMILY_FOREIGN_EXT
-    _Atomic bool lost;         // told to the guest from then on
-    _Atomic bool ending;       // waits in the driver look up and leave
-    _Atomic uint32_t waiters;  // commands that wait in the driver, offline (see stream.h)
-    _Atomic bool abandoned;    // never came to rest: its driver objects are not touched again
+    bool foreign_queue_family;     // the driver knows VK_QUEUE_FAMILY_FOREIGN_EXT
+    _Atomic bool timelines_waited; // a submission waits for one (PV_QUIRK_LATE_TIMELINES)
+    _Atomic bool lost;             // told to the guest from then on
+    _Atomic bool ending;           // waits in the driver look up and leave
+    _Atomic uint32_t waiters;      // commands that wait in the driver, offline (see stream.h)
+    _Atomic bool abandoned;        // never came to rest: its driver objects are not touched again
 };
 
 struct pv_queue {

@@ -4,7 +4,7 @@
 // the queue's lock, so that the fence's place in the queue is fixed when insert returns. A fence
 // that follows no new work needs none: it is done when the one before it is, often at once. Where a
 // guest fence has followed each submission so far, the next submission takes a VkFence along, which
-// spares the batch, unless it signals timeline semaphores (src/handlers/queue.c). One waiter thread
+// spares the batch (where the driver keeps their order: src/handlers/queue.c). One waiter thread
 // per queue, started with the first fence that is not done at once, waits for them in order and
 // calls back. Every inserted fence retires exactly once and in order: on success, on error, when
 // the device is lost, and when the timeline is destroyed.

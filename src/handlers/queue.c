@@ -34,38 +34,69 @@ static void note_loss(struct pv_device *device, VkResult result)
     }
 }
 
-// Whether a timeline semaphore is signalled. Values of binary ones are 0 or nothing.
-static bool signals_timeline(const VkSubmitInfo *info)
+// What a submission does with timeline semaphores.
+struct timeline_use {
+    bool waits, signals;
+};
+
+static bool any_value(const uint64_t *values, uint32_t count)
 {
-    const VkTimelineSemaphoreSubmitInfo *values =
-        pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    for (uint32_t i = 0; values && i < values->signalSemaphoreValueCount; i++) {
-        if (values->pSignalSemaphoreValues[i] != 0) {
+    for (uint32_t i = 0; values && i < count; i++) {
+        if (values[i] != 0) { // those of binary semaphores are 0
             return true;
         }
     }
     return false;
 }
 
-static bool signals_timeline2(const VkSubmitInfo2 *info)
+static bool any_value2(const VkSemaphoreSubmitInfo *infos, uint32_t count)
 {
-    for (uint32_t i = 0; i < info->signalSemaphoreInfoCount; i++) {
-        if (info->pSignalSemaphoreInfos[i].value != 0) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (infos[i].value != 0) {
             return true;
         }
     }
     return false;
+}
+
+// `next` is the chain of a VkSubmitInfo or a VkBindSparseInfo.
+static void add_timelines(struct timeline_use *use, const void *next)
+{
+    const VkTimelineSemaphoreSubmitInfo *values =
+        pv_blob_chain_find(next, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    if (values) {
+        use->waits |= any_value(values->pWaitSemaphoreValues, values->waitSemaphoreValueCount);
+        use->signals |=
+            any_value(values->pSignalSemaphoreValues, values->signalSemaphoreValueCount);
+    }
+}
+
+static void add_timelines2(struct timeline_use *use, const VkSubmitInfo2 *info)
+{
+    use->waits |= any_value2(info->pWaitSemaphoreInfos, info->waitSemaphoreInfoCount);
+    use->signals |= any_value2(info->pSignalSemaphoreInfos, info->signalSemaphoreInfoCount);
+}
+
+static void begin_queue(struct pv_device *device, struct pv_queue *queue, struct timeline_use use)
+{
+    if (use.waits) {
+        atomic_store_explicit(&device->timelines_waited, true, memory_order_relaxed);
+    }
+    pv_host_queue_begin(queue->host);
 }
 
 // The fence to submit with: the guest's, or one of ours if a fence of the transport will follow.
 //
-// None with a submission that signals a timeline semaphore: a driver may signal the fence first.
-// The guest, to whom the fence stands for the semaphore, may then signal a higher value itself,
-// which the driver's late one would lower.
-static VkFence begin_submission(struct pv_queue *queue, VkFence guest_fence, bool timeline)
+// To the guest that fence stands for the timeline semaphores that the submission signals. Where the
+// driver may raise them later than the fence, it would lower a value again that the guest signals
+// meanwhile; there they need the empty batch behind them.
+static VkFence begin_submission(struct pv_device *device, struct pv_queue *queue,
+                                VkFence guest_fence, struct timeline_use use)
 {
-    pv_host_queue_begin(queue->host);
-    return guest_fence || timeline ? guest_fence : pv_queue_timeline_attach(queue->timeline);
+    begin_queue(device, queue, use);
+    const bool late = use.signals && device->host->facts.quirks & PV_QUIRK_LATE_TIMELINES &&
+                      atomic_load_explicit(&device->timelines_waited, memory_order_relaxed);
+    return guest_fence || late ? guest_fence : pv_queue_timeline_attach(queue->timeline);
 }
 
 static void end_submission(struct pv_queue *queue, VkFence guest_fence, VkFence fence,
@@ -85,11 +116,11 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
         return;
     }
     count_submit(s);
-    bool timeline = false;
+    struct timeline_use use = {0};
     for (uint32_t i = 0; i < cmd->submitCount; i++) {
-        timeline = timeline || signals_timeline(&cmd->pSubmits[i]);
+        add_timelines(&use, cmd->pSubmits[i].pNext);
     }
-    const VkFence fence = begin_submission(queue, cmd->fence, timeline);
+    const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);
@@ -107,11 +138,11 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
         return;
     }
     count_submit(s);
-    bool timeline = false;
+    struct timeline_use use = {0};
     for (uint32_t i = 0; i < cmd->submitCount; i++) {
-        timeline = timeline || signals_timeline2(&cmd->pSubmits[i]);
+        add_timelines2(&use, &cmd->pSubmits[i]);
     }
-    const VkFence fence = begin_submission(queue, cmd->fence, timeline);
+    const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
     note_loss(device, cmd->ret);
@@ -125,7 +156,11 @@ void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindS
         return;
     }
     count_submit(s);
-    pv_host_queue_begin(queue->host);
+    struct timeline_use use = {0};
+    for (uint32_t i = 0; i < cmd->bindInfoCount; i++) {
+        add_timelines(&use, cmd->pBindInfo[i].pNext);
+    }
+    begin_queue(device, queue, use);
     cmd->ret =
         device->vk->vkQueueBindSparse(cmd->queue, cmd->bindInfoCount, cmd->pBindInfo, cmd->fence);
     pv_host_queue_end(queue->host);

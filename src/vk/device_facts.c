@@ -137,6 +137,9 @@ static uint32_t quirks_of(const struct pv_device_facts *facts)
     if (facts->driver_id == VK_DRIVER_ID_NVIDIA_PROPRIETARY) {
         quirks |= PV_QUIRK_STICKY_IMPORT_FAILURE;
     }
+    if (facts->driver_id == VK_DRIVER_ID_MESA_LLVMPIPE) {
+        quirks |= PV_QUIRK_LATE_TIMELINES;
+    }
     if (facts->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU) {
         quirks |= PV_QUIRK_POPULATE_IMPORTS;
     }

@@ -17,6 +17,10 @@ enum pv_driver_quirk {
     PV_QUIRK_STICKY_IMPORT_FAILURE = 1u << 0,
     // Imported pages get pinned one by one: making them present first is cheaper.
     PV_QUIRK_POPULATE_IMPORTS = 1u << 1,
+    // Once a submission has waited for a timeline semaphore, fences may be signalled before the
+    // timeline semaphores of the same submission, against the order that Vulkan gives. (Mesa then
+    // submits by a thread, which raises the semaphores after the driver has signalled the fence.)
+    PV_QUIRK_LATE_TIMELINES = 1u << 2,
 };
 
 // The extensions that a device offers to one instance. Drivers tailor their devices to the name of

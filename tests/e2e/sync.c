@@ -520,6 +520,23 @@ void case_sync_timeline_in_turn(struct e2e *t)
     e2e_print("counter %llu", (unsigned long long)counter(t, waiter.question));
 }
 
+// The same, but the device waits for nothing: each batch is submitted after the host's signal.
+void case_sync_timeline_ping_pong(struct e2e *t)
+{
+    open_timeline(t);
+    const VkSemaphore timeline = semaphore(t, VK_SEMAPHORE_TYPE_TIMELINE, 0);
+    const struct e2e_buffer buffer = e2e_buffer_with(t, NULL, 4096, copies);
+    for (uint32_t i = 0; i < 200; i++) {
+        submit_timeline(t, fill(t, &buffer, 0, VK_WHOLE_SIZE, i + 1), nothing,
+                        (struct point){timeline, 2 * i + 1});
+        OK(wait_value(t, timeline, 2 * i + 1, UINT64_MAX));
+        CHECK(((uint32_t *)buffer.map)[1023] == i + 1, "round %u", i);
+        signal_value(t, timeline, 2 * i + 2);
+        OK(wait_value(t, timeline, 2 * i + 2, UINT64_MAX));
+    }
+    e2e_print("counter %llu", (unsigned long long)counter(t, timeline));
+}
+
 void case_sync_timeline_wait_any(struct e2e *t)
 {
     open_timeline(t);
