@@ -280,60 +280,55 @@ static void see_fence(void *user, void *const *args)
     }
 }
 
-static void write_submit_signal(struct guest *g, uint64_t semaphore, uint64_t value)
+// A submission that waits for the one and signals the other, and a fence of the transport for it:
+// whether a fence of ours went along.
+static bool fence_goes_along(struct guest *g, uint64_t id, struct guest_point wait,
+                             struct guest_point signal)
 {
-    begin(g, PV_COMMAND_vkQueueSubmit, false);
-    put_u64(g, QUEUE);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u32(g, VK_STRUCTURE_TYPE_SUBMIT_INFO);
-    put_present(g);
-    put_stype(g, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    put_u32(g, 0);
-    put_null(g);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u64(g, value);
-    put_u32(g, 0);
-    put_null(g);
-    put_null(g);
-    put_u32(g, 0);
-    put_null(g);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u64(g, semaphore);
-    put_u64(g, 0);
+    VkFence fence = VK_NULL_HANDLE;
+    mock_vk_set_hook("vkQueueSubmit", see_fence, &fence);
+    write_submit_timeline(g, wait, signal, false);
+    submit_well(g);
+    assert_true(pv_context_create_fence(g->context, 1, id));
+    return fence != VK_NULL_HANDLE;
 }
 
-static void submissions_take_fences_along_but_with_timelines(void **state)
+static void take_fences_along(VkDriverId driver, bool late_timelines)
 {
-    (void)state;
     enum { BINARY = 300, TIMELINE = 301 };
+    const struct guest_point none = {0, 0};
+    struct mock_vk_config config;
+    mock_vk_get_config(&config);
+    config.driver_id = driver;
+    mock_vk_set_config(&config);
     struct guest g;
-    VkFence fence = VK_NULL_HANDLE;
     guest_open_device(&g);
     write_create_semaphore(&g, BINARY, false, false);
     write_create_semaphore(&g, TIMELINE, true, false);
-    mock_vk_set_hook("vkQueueSubmit", see_fence, &fence);
-    for (uint64_t id = 10; id < 13; id++) {
-        assert_true(fence == VK_NULL_HANDLE);
-        if (id < 12) {
-            write_submit(&g, QUEUE, 0, 0, false);
-        } else {
-            write_submit_signal(&g, BINARY, 0);
-        }
-        submit_well(&g);
-        assert_true(pv_context_create_fence(g.context, 1, id));
-    }
-    assert_true(fence != VK_NULL_HANDLE);
-    write_submit_signal(&g, TIMELINE, 1);
-    submit_well(&g);
-    assert_true(fence == VK_NULL_HANDLE);
-    assert_true(pv_context_create_fence(g.context, 1, 13));
-    write_submit(&g, QUEUE, 0, 0, false);
-    submit_well(&g);
-    assert_true(fence != VK_NULL_HANDLE);
+
+    // A habit, after two.
+    assert_false(fence_goes_along(&g, 10, none, none));
+    assert_false(fence_goes_along(&g, 11, none, none));
+    assert_true(fence_goes_along(&g, 12, none, (struct guest_point){BINARY, 0}));
+    assert_true(fence_goes_along(&g, 13, none, (struct guest_point){TIMELINE, 1}));
+    // From now on the driver may have a thread that is late.
+    assert_true(fence_goes_along(&g, 14, (struct guest_point){TIMELINE, 1}, none));
+    assert_int_equal(!fence_goes_along(&g, 15, none, (struct guest_point){TIMELINE, 2}),
+                     late_timelines);
+    assert_true(fence_goes_along(&g, 16, none, none));
     guest_close(&g);
+}
+
+static void submissions_take_fences_along(void **state)
+{
+    (void)state;
+    take_fences_along(VK_DRIVER_ID_MESA_RADV, false);
+}
+
+static void submissions_take_none_where_timelines_are_late(void **state)
+{
+    (void)state;
+    take_fences_along(VK_DRIVER_ID_MESA_LLVMPIPE, true);
 }
 
 static void fences_without_a_queue_retire_at_once(void **state)
@@ -429,7 +424,8 @@ int main(void)
         CASE(a_queue_with_a_bad_id_leaves_its_ring_idx_unbound),
         CASE(commands_that_would_block_end_the_context),
         CASE(fences_retire_in_order_when_the_queue_is_done),
-        CASE(submissions_take_fences_along_but_with_timelines),
+        CASE(submissions_take_fences_along),
+        CASE(submissions_take_none_where_timelines_are_late),
         CASE(fences_without_a_queue_retire_at_once),
         CASE(failure_does_not_let_fences_overtake),
         CASE(no_fence_is_lost_when_the_context_goes),

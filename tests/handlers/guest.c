@@ -496,6 +496,43 @@ void write_submit(struct guest *g, uint64_t queue, uint64_t command_buffer, uint
     put_u64(g, fence);
 }
 
+// An array of at most one element.
+static void put_u64_or_none(struct guest *g, bool present, uint64_t value)
+{
+    put_u64(g, present ? 1 : 0);
+    if (present) {
+        put_u64(g, value);
+    }
+}
+
+void write_submit_timeline(struct guest *g, struct guest_point wait, struct guest_point signal,
+                           bool reply)
+{
+    const bool waits = wait.semaphore, signals = signal.semaphore;
+    begin(g, PV_COMMAND_vkQueueSubmit, reply);
+    put_u64(g, QUEUE);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u32(g, VK_STRUCTURE_TYPE_SUBMIT_INFO);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    put_u32(g, waits);
+    put_u64_or_none(g, waits, wait.value);
+    put_u32(g, signals);
+    put_u64_or_none(g, signals, signal.value);
+    put_u32(g, waits);
+    put_u64_or_none(g, waits, wait.semaphore);
+    put_u64(g, waits);
+    if (waits) {
+        put_u32(g, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT);
+    }
+    put_u32(g, 0);
+    put_null(g);
+    put_u32(g, signals);
+    put_u64_or_none(g, signals, signal.semaphore);
+    put_u64(g, 0);
+}
+
 void write_wait_fence(struct guest *g, uint64_t fence, uint64_t timeout)
 {
     begin(g, PV_COMMAND_vkWaitForFences, false);

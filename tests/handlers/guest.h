@@ -130,6 +130,13 @@ void write_allocate_memory(struct guest *g, uint64_t id, uint64_t size, uint32_t
 // One batch with one command buffer (0: none) and a fence (0: none).
 void write_submit(struct guest *g, uint64_t queue, uint64_t command_buffer, uint64_t fence,
                   bool reply);
+// A semaphore and its value, 0 if it is binary. No semaphore: nothing to do.
+struct guest_point {
+    uint64_t semaphore, value;
+};
+// On QUEUE, without commands.
+void write_submit_timeline(struct guest *g, struct guest_point wait, struct guest_point signal,
+                           bool reply);
 void write_wait_fence(struct guest *g, uint64_t fence, uint64_t timeout);
 
 // -- rings ---------------------------------------------------------------------------------------

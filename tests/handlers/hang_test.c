@@ -62,39 +62,6 @@ static void end_quickly(struct guest *g)
     guest_close(g);
 }
 
-static void write_timeline_submit(struct guest *g, uint64_t wait, uint64_t wait_value,
-                                  uint64_t signal, uint64_t signal_value)
-{
-    begin(g, PV_COMMAND_vkQueueSubmit, true);
-    put_u64(g, QUEUE);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u32(g, VK_STRUCTURE_TYPE_SUBMIT_INFO);
-    put_present(g);
-    put_stype(g, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u64(g, wait_value);
-    put_u32(g, signal ? 1 : 0);
-    put_u64(g, signal ? 1 : 0);
-    if (signal) {
-        put_u64(g, signal_value);
-    }
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u64(g, wait);
-    put_u64(g, 1);
-    put_u32(g, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT);
-    put_u32(g, 0);
-    put_null(g);
-    put_u32(g, signal ? 1 : 0);
-    put_u64(g, signal ? 1 : 0);
-    if (signal) {
-        put_u64(g, signal);
-    }
-    put_u64(g, 0);
-}
-
 static void a_timeline_that_nobody_signals(void **state)
 {
     (void)state;
@@ -102,7 +69,7 @@ static void a_timeline_that_nobody_signals(void **state)
     open_device(&g);
     write_create_semaphore(&g, 100, true, false);
     write_create_semaphore(&g, 101, true, false);
-    write_timeline_submit(&g, 100, 1000, 0, 0);
+    write_submit_timeline(&g, (struct guest_point){100, 1000}, (struct guest_point){0, 0}, true);
     submit_well(&g);
     assert_int_equal(get_result(&g, PV_COMMAND_vkQueueSubmit), VK_SUCCESS);
     end_quickly(&g);
@@ -115,8 +82,8 @@ static void timelines_that_wait_for_each_other(void **state)
     open_device(&g);
     write_create_semaphore(&g, 100, true, false);
     write_create_semaphore(&g, 101, true, false);
-    write_timeline_submit(&g, 100, 5, 101, 7);
-    write_timeline_submit(&g, 101, 8, 100, 6);
+    write_submit_timeline(&g, (struct guest_point){100, 5}, (struct guest_point){101, 7}, true);
+    write_submit_timeline(&g, (struct guest_point){101, 8}, (struct guest_point){100, 6}, true);
     submit_well(&g);
     end_quickly(&g);
 }
