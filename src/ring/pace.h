@@ -2,10 +2,10 @@
 //
 // A ring that is out of work can spin, which finds new commands at once and burns a core, or sleep,
 // which costs nothing and is late. A guest that is answered late pays more than the lateness: after
-// 15 yields it sleeps at least 160 us itself, and who sleeps wakes up late. So a spin that ends with
-// an arrival is worth HIT_VALUE_NS of a core's time, one that does not is a loss, and the plan is the
-// interval with the largest gain on the recent gaps: perhaps "until 96 us", perhaps "sleep until
-// 190 us, then spin until 256 us", often nothing.
+// 15 yields it sleeps at least 160 us itself, and who sleeps wakes up late. So a spin that ends
+// with an arrival is worth HIT_VALUE_NS of a core's time, one that does not is a loss, and the plan
+// is the interval with the largest gain on the recent gaps: perhaps "until 96 us", perhaps "sleep
+// until 190 us, then spin until 256 us", often nothing.
 #ifndef PV_RING_PACE_H
 #define PV_RING_PACE_H
 
