@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "probe.h"
+#include "pulse.h"
 #include "sandbox.h"
 
 struct pv_server;
@@ -20,7 +21,7 @@ struct pv_served {
     int done_fd; // hangs up when the client has been served
     uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
     pid_t pid;                         // workers
-    int channel;                       // workers; -1: none
+    int channel;                       // workers; -1: none, or it speaks no sense
     bool killed;                       // workers: by us
     pthread_t thread;                  // threads
     struct pv_client_context *context; // threads
@@ -40,9 +41,10 @@ struct pv_isolation_env {
     bool muted; // what goes wrong in the library comes back otherwise, or would have no client yet
     enum pv_sandbox_mode sandbox; // workers
     struct pv_sandbox_support sandbox_support;
-    bool keeps_spare;       // workers: the next client's is started ahead
-    struct pv_worker spare; // workers: that one, if it has been started
-    struct pv_probe probe;  // workers: during open()
+    bool keeps_spare;        // workers: the next client's is started ahead
+    struct pv_worker spare;  // workers: that one, if it has been started
+    struct pv_probe probe;   // workers: during open()
+    struct pv_pulses pulses; // of workers' rings
     // Workers: closes what belongs to the parent. Called first thing in the new process.
     void (*forget_parent)(struct pv_server *server);
     struct pv_server *server;
@@ -63,6 +65,8 @@ struct pv_isolation {
     void (*join)(const struct pv_isolation_env *env, struct pv_served *served);
     // Breaks its context off, so that nothing of it waits for ever; NULL: not needed.
     void (*cancel)(struct pv_served *served);
+    // Listens to what its process says on served->channel; NULL: nothing is said.
+    void (*hear)(struct pv_isolation_env *env, struct pv_served *served);
     // Ends it by force; NULL: impossible.
     void (*kill)(const struct pv_isolation_env *env, struct pv_served *served);
     // Whether a client's hang-up is watched from outside.

@@ -32,6 +32,12 @@ ssize_t pv_server_os_receive(int fd, struct msghdr *message);
 // out, {0, 0} if none did, for whatever reason.
 void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[2]);
 
+// Whether [offset, offset + size) is memory that whoever made `fd` cannot take away any more.
+bool pv_server_os_is_fixed_memory(int fd, uint64_t offset, uint64_t size);
+
+// Takes a mapping away from processes that are forked from now on. Failure: false.
+bool pv_server_os_keep_from_children(void *memory, uint64_t size);
+
 // Prepares a connected socket for pv_server_os_send().
 void pv_server_os_prepare(int socket);
 

@@ -103,6 +103,21 @@ void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[
     sent[0] = sent[1] = 0;
 }
 
+bool pv_server_os_is_fixed_memory(int fd, uint64_t offset, uint64_t size)
+{
+    (void)fd; // shared memory cannot be sealed
+    (void)offset;
+    (void)size;
+    return false;
+}
+
+bool pv_server_os_keep_from_children(void *memory, uint64_t size)
+{
+    (void)memory; // nothing is forked
+    (void)size;
+    return true;
+}
+
 void pv_server_os_prepare(int socket)
 {
     const int on = 1;

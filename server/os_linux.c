@@ -3,10 +3,14 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/magic.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +58,21 @@ void pv_server_os_send_two(int fd, const struct msghdr messages[2], size_t sent[
     for (int i = 0; i < 2; i++) {
         sent[i] = i < count ? both[i].msg_len : 0;
     }
+}
+
+bool pv_server_os_is_fixed_memory(int fd, uint64_t offset, uint64_t size)
+{
+    struct stat status;
+    struct statfs system;
+    const int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && fstatfs(fd, &system) == 0 &&
+           system.f_type == TMPFS_MAGIC && fstat(fd, &status) == 0 &&
+           offset <= (uint64_t)status.st_size && size <= (uint64_t)status.st_size - offset;
+}
+
+bool pv_server_os_keep_from_children(void *memory, uint64_t size)
+{
+    return madvise(memory, size, MADV_DONTFORK) == 0;
 }
 
 void pv_server_os_prepare(int socket)

@@ -21,6 +21,7 @@
 #define DEFAULT_HANG_UP_TIMEOUT_MS 30000
 #define ACCEPT_PAUSE_MS            100 // when descriptors or processes have run out
 #define FIXED_POLLED               3   // descriptors that step() waits for besides the clients'
+#define POLLED_EACH                3u  // a client's end, its socket, its worker's channel
 
 struct pv_server {
     struct pv_renderer_params renderer_params;
@@ -38,7 +39,7 @@ struct pv_server {
     bool said_full, said_failure; // once, until it is over
     struct pv_served *served;
     size_t served_count;
-    struct pollfd *polled; // FIXED_POLLED + 2 * max_clients
+    struct pollfd *polled; // FIXED_POLLED + POLLED_EACH * max_clients
 };
 
 static void close_fd(int *fd)
@@ -178,7 +179,7 @@ struct pv_server *pv_server_create(const struct pv_server_params *params, char *
     }
     server->served = calloc(server->max_clients, sizeof(*server->served));
     server->polled =
-        calloc(FIXED_POLLED + 2 * (size_t)server->max_clients, sizeof(*server->polled));
+        calloc(FIXED_POLLED + POLLED_EACH * (size_t)server->max_clients, sizeof(*server->polled));
     if (!server->served || !server->polled || !pv_server_os_pipe(server->wake) ||
         !pv_server_os_pipe(server->stop)) {
         snprintf(error, error_size, "memory or file descriptors are short");
@@ -262,6 +263,7 @@ static void remove_client(struct pv_server *server, size_t index)
     close_fd(&served->fd);
     close_fd(&served->done_fd);
     close_fd(&served->channel);
+    pv_pulses_remove_client(&server->env.pulses, served->number);
     server->served[index] = server->served[--server->served_count];
     server->said_full = false;
     if (server->isolation->shares_heap && server->served_count == 0) {
@@ -292,33 +294,43 @@ static int smaller_timeout(int a, int b)
     return a < b ? a : b;
 }
 
-// Waits for something to happen and looks after the clients. `listens`: new ones are welcome.
-// Returns false once the server shall stop.
-static bool step(struct pv_server *server, bool listens, int timeout_ms)
+// Waits for something to happen and looks after the clients. `*listens`: new ones are welcome;
+// becomes whether any have come. Returns false once the server shall stop.
+static bool step(struct pv_server *server, bool *listens, int timeout_ms)
 {
     struct pollfd *fixed = server->polled;
     struct pollfd *clients = server->polled + FIXED_POLLED;
     const size_t count = server->served_count;
     fixed[0] = (struct pollfd){.fd = server->wake[0], .events = POLLIN};
     fixed[1] = (struct pollfd){.fd = server->lifeline_fd, .events = POLLIN};
-    fixed[2] = (struct pollfd){.fd = listens ? server->listener.fd : -1, .events = POLLIN};
+    fixed[2] = (struct pollfd){.fd = *listens ? server->listener.fd : -1, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
         const struct pv_served *served = &server->served[i];
         const bool watched = server->isolation->watches && !served->hung_up_ns;
-        clients[2 * i] = (struct pollfd){.fd = served->done_fd, .events = POLLIN};
-        clients[2 * i + 1] = (struct pollfd){.fd = watched ? served->fd : -1};
+        struct pollfd *polled = &clients[POLLED_EACH * i];
+        polled[0] = (struct pollfd){.fd = served->done_fd, .events = POLLIN};
+        polled[1] = (struct pollfd){.fd = watched ? served->fd : -1};
+        polled[2] = (struct pollfd){.fd = served->channel, .events = POLLIN};
         timeout_ms = smaller_timeout(timeout_ms, watch_hung_up(server, i));
     }
-    const int ready = poll(server->polled, (nfds_t)(FIXED_POLLED + 2 * count), timeout_ms);
+    timeout_ms =
+        smaller_timeout(timeout_ms, pv_pulses_beat(&server->env.pulses, pv_server_os_now_ns()));
+    const int ready =
+        poll(server->polled, (nfds_t)(FIXED_POLLED + POLLED_EACH * count), timeout_ms);
+    *listens = ready > 0 && fixed[2].revents;
     if (ready <= 0) {
         return true; // a time-out or a signal
     }
     // Backwards, because remove_client() moves the last client into the gap.
     for (size_t i = count; i-- > 0;) {
-        if (clients[2 * i + 1].revents) {
+        const struct pollfd *polled = &clients[POLLED_EACH * i];
+        if (polled[1].revents) {
             server->served[i].hung_up_ns = pv_server_os_now_ns();
         }
-        if (clients[2 * i].revents) {
+        if (polled[2].revents) {
+            server->isolation->hear(&server->env, &server->served[i]);
+        }
+        if (polled[0].revents) {
             remove_client(server, i);
         }
     }
@@ -347,8 +359,13 @@ static bool end_clients(struct pv_server *server)
 {
     const uint64_t begun_ns = pv_server_os_now_ns();
     close_fd(&server->stop[1]);
-    for (size_t i = 0; server->isolation->cancel && i < server->served_count; i++) {
-        server->isolation->cancel(&server->served[i]);
+    for (size_t i = 0; i < server->served_count; i++) {
+        // Who asks something from now on sees that nobody listens.
+        pv_pulses_remove_client(&server->env.pulses, server->served[i].number);
+        close_fd(&server->served[i].channel);
+        if (server->isolation->cancel) {
+            server->isolation->cancel(&server->served[i]);
+        }
     }
     for (int waited_ms = 0; server->served_count > 0 && waited_ms < server->stop_timeout_ms;
          waited_ms = (int)((pv_server_os_now_ns() - begun_ns) / 1000000u)) {
@@ -373,12 +390,12 @@ bool pv_server_run(struct pv_server *server)
 {
     int pause_ms = -1;
     for (;;) {
-        const bool listens = pause_ms < 0;
-        if (!step(server, listens, pause_ms)) {
+        bool listens = pause_ms < 0;
+        if (!step(server, &listens, pause_ms)) {
             break;
         }
         pause_ms = -1;
-        while (accept_client(server, &pause_ms)) {
+        while (listens && accept_client(server, &pause_ms)) {
             prepare(server);
         }
     }

@@ -3,8 +3,8 @@
 // With workers (Linux) each client is served by a process of its own, forked before any Vulkan
 // driver is loaded; a driver that crashes takes its client only. The worker of the next client is
 // started ahead and opens the driver while nobody waits. The parent never loads a driver, runs no
-// other thread and holds no client's memory. In-process, each client has a thread on one shared
-// renderer.
+// other thread and holds no client's memory but the pages of pulse.h. In-process, each client has a
+// thread on one shared renderer.
 #ifndef PV_SERVER_SERVE_H
 #define PV_SERVER_SERVE_H
 

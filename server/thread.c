@@ -104,6 +104,7 @@ const struct pv_isolation pv_isolation_thread = {
     .prepare = NULL,
     .join = join,
     .cancel = cancel,
+    .hear = NULL,
     .kill = NULL,
     .watches = false,
     .shares_heap = true,

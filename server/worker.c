@@ -5,6 +5,7 @@
 // the next client, with the driver open, so that the client need not wait for that.
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +31,28 @@ struct assignment {
     uint32_t number;
 };
 
-// What a spare says once it is ready.
-struct announcement {
-    uint64_t devices; // pv_probe_devices()
+// What a worker says.
+enum kind {
+    READY,       // nobody has come yet, and the driver is open
+    BEGIN_PULSE, // with the memory; answered by a struct answer
+    END_PULSE,   // likewise
+};
+
+struct report {
+    enum kind kind;
+    uint64_t devices;      // READY: pv_probe_devices()
+    struct pv_pulse pulse; // END_PULSE: only its number
+};
+
+struct answer {
+    bool done;
+};
+
+// The worker's end of its channel, which its threads share. Once it has its client, the only
+// messages that come are answers.
+struct line {
+    pthread_mutex_t lock;
+    int channel;
 };
 
 // false: no client must be served.
@@ -53,8 +73,42 @@ static bool enter_sandbox(const struct pv_isolation_env *env)
 // made. Nobody waits for this.
 static void warm_up(int channel, struct pv_renderer *renderer)
 {
-    const struct announcement ready = {.devices = pv_probe_devices(renderer)};
+    const struct report ready = {.kind = READY, .devices = pv_probe_devices(renderer)};
     pv_channel_send(channel, &ready, sizeof(ready), -1);
+}
+
+// Returns what the server answers; false too if it has gone.
+static bool ask(struct line *line, const struct report *report, int fd)
+{
+    struct pollfd room = {.fd = line->channel, .events = POLLOUT};
+    struct pollfd input = {.fd = line->channel, .events = POLLIN};
+    struct answer answer = {false};
+    int none;
+    bool there;
+    pthread_mutex_lock(&line->lock);
+    while (!(there = pv_channel_send(line->channel, report, sizeof(*report), fd)) &&
+           (errno == EAGAIN || errno == EINTR)) {
+        poll(&room, 1, -1);
+    }
+    while (there && !pv_channel_receive(line->channel, &answer, sizeof(answer), &none) &&
+           (errno == EAGAIN || errno == EINTR)) {
+        poll(&input, 1, -1);
+    }
+    pthread_mutex_unlock(&line->lock);
+    return answer.done;
+}
+
+// The library's.
+static bool begin_pulse(void *user, const struct pv_pulse *pulse)
+{
+    const struct report report = {.kind = BEGIN_PULSE, .pulse = *pulse};
+    return pulse->period_us >= PV_PULSE_MIN_PERIOD_US && ask(user, &report, pulse->fd);
+}
+
+static void end_pulse(void *user, uint64_t id)
+{
+    const struct report report = {.kind = END_PULSE, .pulse = {.id = id}};
+    ask(user, &report, -1); // a server that has gone touches nothing, either
 }
 
 // false: there will be none.
@@ -86,12 +140,16 @@ static void worker_main(struct pv_isolation_env *env, int channel)
     pv_server_os_name_process(SPARE_NAME);
     struct pv_client_params client = env->client;
     client.names_process = true;
+    struct line line = {.lock = PTHREAD_MUTEX_INITIALIZER, .channel = channel};
+    struct pv_renderer_params params = *env->renderer_params;
+    params.begin_pulse = begin_pulse;
+    params.end_pulse = end_pulse;
+    params.pulse_user = &line;
     struct pollfd early = {.fd = channel, .events = POLLIN};
     env->muted = poll(&early, 1, 0) == 0;
     // Who comes to a worker that has ended here gets his goodbye from the parent. The library has
     // said why in the log when there is no renderer.
-    if (!enter_sandbox(env) ||
-        !(client.renderer = pv_renderer_create(env->renderer_params, NULL, 0))) {
+    if (!enter_sandbox(env) || !(client.renderer = pv_renderer_create(&params, NULL, 0))) {
         _exit(1);
     }
     if (env->muted) {
@@ -226,11 +284,11 @@ static void prepare(struct pv_isolation_env *env)
 static void settle(struct pv_isolation_env *env, uint64_t devices)
 {
     struct pollfd ready = {.fd = env->spare.channel, .events = POLLIN};
-    struct announcement announcement;
+    struct report report;
     int none;
     if (env->spare.pid && poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
-        pv_channel_receive(env->spare.channel, &announcement, sizeof(announcement), &none) &&
-        announcement.devices != devices) {
+        pv_channel_receive(env->spare.channel, &report, sizeof(report), &none) &&
+        report.devices != devices) {
         discard(&env->spare);
         prepare(env);
     }
@@ -281,6 +339,35 @@ static void join(const struct pv_isolation_env *env, struct pv_served *served)
                                       : "");
 }
 
+// The worker is not trusted.
+static void hear(struct pv_isolation_env *env, struct pv_served *served)
+{
+    struct report report;
+    int fd;
+    if (!pv_channel_receive(served->channel, &report, sizeof(report), &fd)) {
+        if (errno != EAGAIN && errno != EINTR) {
+            pv_pulses_remove_client(&env->pulses, served->number);
+            close(served->channel);
+            served->channel = -1;
+        }
+        return;
+    }
+    struct answer answer = {false};
+    if (report.kind == BEGIN_PULSE) {
+        report.pulse.fd = fd;
+        answer.done = pv_pulses_add(&env->pulses, served->number, &report.pulse);
+    } else if (report.kind == END_PULSE) {
+        pv_pulses_remove(&env->pulses, served->number, report.pulse.id);
+        answer.done = true;
+    }
+    if (report.kind != READY) {
+        pv_channel_send(served->channel, &answer, sizeof(answer), -1);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 static void kill_worker(const struct pv_isolation_env *env, struct pv_served *served)
 {
     if (served->killed) {
@@ -299,6 +386,7 @@ const struct pv_isolation pv_isolation_worker = {
     .prepare = prepare,
     .join = join,
     .cancel = NULL,
+    .hear = hear,
     .kill = kill_worker,
     .watches = true,
     .shares_heap = false,

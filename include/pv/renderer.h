@@ -41,6 +41,17 @@ enum pv_memory_mechanism {
     PV_MEMORY_MAPPED = 4,       // vkMapMemory's pointer; only for VMMs in this process
 };
 
+// A sign of life: bits that a guest wants to see set in shared memory at least once in a period; it
+// ends its programs otherwise. A thread of the renderer sets them for each context, unless the
+// caller does, who may know many renderers and use one timer for all.
+struct pv_pulse {
+    uint64_t id;        // unique within the renderer
+    uint64_t offset;    // of the 32-bit word in the memory
+    uint32_t bits;      // to be set by an atomic operation; they are when the pulse begins
+    uint32_t period_us; // what the guest asked for
+    int fd;             // the memory, PV_FD_SHM; borrowed
+};
+
 struct pv_renderer_params {
     pv_log_fn log; // NULL: silent
     void *log_user;
@@ -70,6 +81,14 @@ struct pv_renderer_params {
     // Contexts count how often they run each command, for pv_context_visit_commands(). Costs a
     // little for each command.
     bool count_commands;
+
+    // Who sets the bits of pulses instead of the renderer; NULL: nobody. end_pulse() returns when
+    // the memory will not be touched any more. Called from any thread, for one pulse by one at a
+    // time.
+    // Failure: false, and the renderer does it.
+    bool (*begin_pulse)(void *user, const struct pv_pulse *pulse);
+    void (*end_pulse)(void *user, uint64_t id);
+    void *pulse_user;
 };
 
 // Services the host driver lacks and the renderer supplies.

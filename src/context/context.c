@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct pv_context *pv_context_create_with(struct pv_host *host, const struct pv_context_ops *ops,
                                           const struct pv_context_params *params)
@@ -352,10 +353,36 @@ struct pv_ring *pv_context_find_ring(struct pv_context *context, uint64_t name)
     return NULL;
 }
 
+// Asks the VMM to tell the guest that we live. false: the monitor must.
+static bool begin_pulse(struct pv_context_ring *ring, struct pv_host *host,
+                        const struct pv_ring_layout *layout)
+{
+    const struct pv_pulse pulse = {
+        .id = atomic_fetch_add(&host->last_pulse, 1) + 1,
+        .offset = layout->offset + layout->status_offset,
+        .bits = pv_ring_alive_bits(),
+        .period_us = layout->monitor_period_us,
+        .fd = host->begin_pulse ? pv_blob_export_fd(ring->resource->blob) : -1,
+    };
+    if (pulse.fd < 0) {
+        return false;
+    }
+    pv_ring_set_alive(ring->ring);
+    if (pv_blob_fd_type(ring->resource->blob) == PV_FD_SHM &&
+        host->begin_pulse(host->pulse_user, &pulse)) {
+        ring->pulse = pulse.id;
+    }
+    close(pulse.fd);
+    return ring->pulse != 0;
+}
+
 static void context_ring_destroy(struct pv_context *context, struct pv_context_ring *ring)
 {
     if (ring->monitored) {
         pv_monitor_remove(context->monitor, ring->ring);
+    }
+    if (ring->pulse) {
+        context->host->end_pulse(context->host->pulse_user, ring->pulse);
     }
     atomic_store_explicit(&ring->stopping, true, memory_order_release);
     pv_ring_destroy(ring->ring);
@@ -407,7 +434,7 @@ const char *pv_context_create_ring(struct pv_context *context, uint64_t name, ui
         return reason;
     }
     pv_stream_init(&ring->stream, context, ring);
-    ring->monitored = layout->monitor_period_us != 0;
+    ring->monitored = layout->monitor_period_us != 0 && !begin_pulse(ring, context->host, layout);
     if ((ring->monitored &&
          !pv_monitor_add(context->monitor, ring->ring, layout->monitor_period_us)) ||
         !pv_ring_start(ring->ring)) {

@@ -30,6 +30,7 @@ struct pv_context_ring {
     struct pv_resource *resource; // its memory, one reference
     struct pv_stream stream;
     bool monitored;
+    uint64_t pulse;               // begun by the VMM instead; 0: none
     _Atomic bool stopping;        // waits of its commands give up
     struct pv_context_ring *next; // pv_context.rings
 };

@@ -20,6 +20,9 @@ bool pv_host_init(struct pv_host *host, const struct pv_renderer_params *params,
         .max_objects = (uint32_t)or_default(params->max_objects, 4u << 20),
         .max_rings = (uint32_t)or_default(params->max_rings, 256),
         .count_commands = params->count_commands,
+        .begin_pulse = params->begin_pulse,
+        .end_pulse = params->end_pulse,
+        .pulse_user = params->pulse_user,
     };
     pthread_mutex_init(&host->lock, NULL);
     if (!pv_vk_library_open(&host->library, params->vulkan_library, error, error_size)) {

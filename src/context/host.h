@@ -25,6 +25,10 @@ struct pv_host {
     uint32_t allowed_emulations; // enum pv_emulation
     uint64_t max_command_memory, max_submission_size;
     uint32_t max_objects, max_rings;
+    bool (*begin_pulse)(void *user, const struct pv_pulse *pulse); // as in pv_renderer_params
+    void (*end_pulse)(void *user, uint64_t id);
+    void *pulse_user;
+    _Atomic uint64_t last_pulse;
     bool count_commands;
 
     pthread_mutex_t lock;

@@ -131,7 +131,12 @@ void pv_ring_set_fatal(struct pv_ring *ring)
 
 void pv_ring_set_alive(struct pv_ring *ring)
 {
-    atomic_fetch_or(ring->status, PV_RING_STATUS_ALIVE);
+    atomic_fetch_or(ring->status, pv_ring_alive_bits());
+}
+
+uint32_t pv_ring_alive_bits(void)
+{
+    return PV_RING_STATUS_ALIVE;
 }
 
 void pv_ring_publish(struct pv_ring *ring, size_t consumed)

@@ -103,6 +103,7 @@ bool pv_ring_wait_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno);
 // Thread-safety: Safe.
 void pv_ring_set_fatal(struct pv_ring *ring);
 void pv_ring_set_alive(struct pv_ring *ring);
+uint32_t pv_ring_alive_bits(void); // what that sets in the status word
 
 // True on the ring's own thread.
 bool pv_ring_is_current_thread(const struct pv_ring *ring);

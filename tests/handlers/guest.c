@@ -551,10 +551,23 @@ void write_wait_fence(struct guest *g, uint64_t fence, uint64_t timeout)
 
 void write_create_ring(struct guest *g, uint64_t name, uint32_t resource, uint64_t offset)
 {
+    write_create_monitored_ring(g, name, resource, offset, 0);
+}
+
+void write_create_monitored_ring(struct guest *g, uint64_t name, uint32_t resource, uint64_t offset,
+                                 uint32_t period_us)
+{
     begin(g, PV_COMMAND_vkCreateRingMESA, false);
     put_u64(g, name);
     put_present(g);
-    put_stype(g, 1000384000);
+    if (period_us) {
+        put_u32(g, 1000384000);
+        put_present(g);
+        put_stype(g, 1000384006);
+        put_u32(g, period_us);
+    } else {
+        put_stype(g, 1000384000);
+    }
     put_u32(g, 0);
     put_u32(g, resource);
     put_u64(g, offset);

@@ -148,6 +148,8 @@ struct test_ring {
     uint32_t tail;
 };
 void write_create_ring(struct guest *g, uint64_t name, uint32_t resource, uint64_t offset);
+void write_create_monitored_ring(struct guest *g, uint64_t name, uint32_t resource, uint64_t offset,
+                                 uint32_t period_us);
 struct test_ring open_ring(struct guest *g, uint64_t name, uint64_t offset);
 // Puts what was written into the ring instead of submitting it, and notifies the ring.
 void ring_put(struct guest *g, struct test_ring *ring);

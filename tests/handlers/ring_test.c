@@ -1,7 +1,10 @@
 // Rings as a context runs them: who may use them, how they fail, and how they end while waiting.
 #include "guest.h"
 
+#include <unistd.h>
+
 #define FATAL 2u // of the status word
+#define ALIVE 4u
 
 static void write_ring_command(struct guest *g, uint32_t command, uint64_t ring)
 {
@@ -183,6 +186,70 @@ static void rings_are_limited(void **state)
     write_create_ring(&g, 3, SHM, RING + 32768);
     submit_badly(&g, "too many rings");
     guest_close(&g);
+}
+
+struct keeper {
+    bool refuses;
+    int begun, ended;
+    uint64_t id;
+};
+
+static bool begin_pulse(void *user, const struct pv_pulse *pulse)
+{
+    struct keeper *keeper = user;
+    uint32_t status = 0;
+    keeper->begun++;
+    keeper->id = pulse->id;
+    assert_int_equal(pulse->bits, ALIVE);
+    assert_int_equal(pulse->period_us, 20000);
+    assert_int_equal(pulse->offset, RING + 128);
+    assert_int_equal(pread(pulse->fd, &status, sizeof(status), (off_t)pulse->offset), 4);
+    assert_true(status & ALIVE);
+    return !keeper->refuses;
+}
+
+static void end_pulse(void *user, uint64_t id)
+{
+    struct keeper *keeper = user;
+    assert_int_equal(id, keeper->id);
+    keeper->ended++;
+}
+
+static _Atomic uint32_t *status_of(struct guest *g)
+{
+    return (_Atomic uint32_t *)(void *)(g->memory + RING + 128);
+}
+
+static bool is_alive(void *user)
+{
+    return atomic_load(status_of(user)) & ALIVE;
+}
+
+static void a_vmm_may_tell_the_guest_that_we_live(void **state)
+{
+    (void)state;
+    for (int refuses = 0; refuses < 2; refuses++) {
+        struct guest g;
+        struct keeper keeper = {.refuses = refuses};
+        guest_open(&g, &(struct pv_renderer_params){.begin_pulse = begin_pulse,
+                                                    .end_pulse = end_pulse,
+                                                    .pulse_user = &keeper});
+        write_create_monitored_ring(&g, 7, SHM, RING, 20000);
+        submit_well(&g);
+        assert_int_equal(keeper.begun, 1);
+        assert_int_equal(keeper.ended, 0);
+        atomic_fetch_and(status_of(&g), ~ALIVE);
+        if (refuses) {
+            assert_true(wait_for(is_alive, &g));
+        } else {
+            usleep(100000); // five periods
+            assert_false(is_alive(&g));
+        }
+        write_ring_command(&g, PV_COMMAND_vkDestroyRingMESA, 7);
+        submit_well(&g);
+        assert_int_equal(keeper.ended, refuses ? 0 : 1);
+        guest_close(&g);
+    }
 }
 
 static void extra_words_stay_in_their_region(void **state)
@@ -497,6 +564,7 @@ int main(void)
         CASE(head_and_status_begin_with_0),
         CASE(names_of_rings_differ),
         CASE(rings_are_limited),
+        CASE(a_vmm_may_tell_the_guest_that_we_live),
         CASE(extra_words_stay_in_their_region),
         CASE(failure_shows_in_every_ring),
         CASE(a_failure_is_said_once),
