@@ -14,6 +14,7 @@ PV_VM_ACCEL=tcg or kvm decides how the processor is run; else kvm if a guest boo
 import argparse
 import fnmatch
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -279,6 +280,17 @@ def host_with_dmabufs(root, build, accel):
         vm.expect(machine.power_off() == 0, 'QEMU did not end well')
 
 
+def run_real_driver_test(machine, build):
+    """The unit test of memory on the guest's lavapipe: made, exported, mapped, imported again."""
+    test = '/tests/unit/blob/blob_real_driver_test'
+    linked = subprocess.run(['ldd', build + test], stdout=subprocess.PIPE, text=True, check=True)
+    library = re.search(r'libcmocka\S* => (\S+)', linked.stdout).group(1)
+    shutil.copy(library, machine.files) # the guest needs it for this only
+    output = machine.run(f'LD_LIBRARY_PATH=/mnt/files VK_DRIVER_FILES={vm.HOST_DRIVER} '
+                         f'/mnt/build{test}', 600)
+    vm.expect(re.search('dma-buf: [1-9]', output), output)
+
+
 def dmabuf(root, build, accel):
     """The renderer itself, in a guest whose kernel has udmabuf: lavapipe's memory as dma-bufs."""
     cases = ['memory_host_write_gpu_read', 'memory_gpu_write_host_read', 'memory_every_type',
@@ -289,6 +301,7 @@ def dmabuf(root, build, accel):
         host = f'VK_DRIVER_FILES={vm.HOST_DRIVER}'
         info = machine.run(f'{host} /mnt/build/tools/pv-venus info --memory dmabuf')
         vm.expect('dma-bufs work' in info and 'emulated:    none' in info, info)
+        run_real_driver_test(machine, build)
         output = machine.run(
             f'{host} python3 /mnt/source/tests/e2e/run.py --build-dir /mnt/build --jobs 2 '
             f'--client-timeout 300 --pv-venus-option=--memory=dmabuf {wanted}', 900)
