@@ -166,7 +166,7 @@ static void choose_family(struct e2e *t)
     e2e_skip("no queue family can draw and compute");
 }
 
-static void choose_features(struct e2e *t)
+static void choose_features(struct e2e *t, bool capture_addresses)
 {
     t->features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
     t->features11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
@@ -182,7 +182,9 @@ static void choose_features(struct e2e *t)
     vkGetPhysicalDeviceFeatures2(t->physical, &t->features);
     t->features.features.robustBufferAccess = VK_FALSE;
     t->features11.protectedMemory = VK_FALSE;
-    t->features12.bufferDeviceAddressCaptureReplay = VK_FALSE;
+    if (!capture_addresses) {
+        t->features12.bufferDeviceAddressCaptureReplay = VK_FALSE;
+    }
     t->features12.bufferDeviceAddressMultiDevice = VK_FALSE;
     t->features13.robustImageAccess = VK_FALSE;
 }
@@ -198,7 +200,7 @@ void e2e_open(struct e2e *t, const struct e2e_device_params *params)
         }
     }
     choose_family(t);
-    choose_features(t);
+    choose_features(t, params->capture_addresses);
 
     // The extension structures go in front, so that the chain ends where the core one does.
     VkBaseOutStructure *last = params->features;

@@ -53,7 +53,8 @@ struct e2e {
 struct e2e_device_params {
     const char *const *extensions; // the case is skipped if one of them is missing
     uint32_t extension_count;
-    void *features; // chain of extension feature structures, enabled as given
+    void *features;         // chain of extension feature structures, enabled as given
+    bool capture_addresses; // bufferDeviceAddressCaptureReplay, if there is that
 };
 
 // Everything supported of the core features is enabled, except robustness and capture/replay.

@@ -467,6 +467,85 @@ void case_memory_requirements(struct e2e *t)
               (unsigned long long)needs.memoryRequirements.size);
 }
 
+// The addresses of a buffer and its memory; the opaque ones are what brings the other back.
+struct addresses {
+    uint64_t buffer, memory;
+    VkDeviceAddress address;
+};
+
+// Of a new buffer in new memory, which are gone again; at the addresses of `wanted` if that is
+// given.
+static struct addresses addresses_of_new(struct e2e *t, const struct addresses *wanted)
+{
+    const VkBufferOpaqueCaptureAddressCreateInfo at = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO,
+        .opaqueCaptureAddress = wanted ? wanted->buffer : 0,
+    };
+    const VkBufferCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+        .pNext = &at,
+        .flags = VK_BUFFER_CREATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT,
+        .size = 65536,
+        .usage = copies | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
+    };
+    VkBuffer buffer;
+    OK(vkCreateBuffer(t->device, &info, NULL, &buffer));
+    VkMemoryRequirements needs;
+    vkGetBufferMemoryRequirements(t->device, buffer, &needs);
+
+    const VkMemoryOpaqueCaptureAddressAllocateInfo memory_at = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO,
+        .opaqueCaptureAddress = wanted ? wanted->memory : 0,
+    };
+    const VkMemoryAllocateFlagsInfo flags = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+        .pNext = &memory_at,
+        .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT |
+                 VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT,
+    };
+    const VkMemoryAllocateInfo allocation = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .pNext = &flags,
+        .allocationSize = needs.size,
+        .memoryTypeIndex = e2e_memory_type(t, needs.memoryTypeBits, E2E_LOCAL),
+    };
+    VkDeviceMemory memory;
+    OK(vkAllocateMemory(t->device, &allocation, NULL, &memory));
+    OK(vkBindBufferMemory(t->device, buffer, memory, 0));
+
+    const VkBufferDeviceAddressInfo of_buffer = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+        .buffer = buffer,
+    };
+    const VkDeviceMemoryOpaqueCaptureAddressInfo of_memory = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
+        .memory = memory,
+    };
+    const struct addresses addresses = {
+        .buffer = vkGetBufferOpaqueCaptureAddress(t->device, &of_buffer),
+        .memory = vkGetDeviceMemoryOpaqueCaptureAddress(t->device, &of_memory),
+        .address = vkGetBufferDeviceAddress(t->device, &of_buffer),
+    };
+    vkDestroyBuffer(t->device, buffer, NULL);
+    vkFreeMemory(t->device, memory, NULL);
+    return addresses;
+}
+
+void case_memory_captured_addresses(struct e2e *t)
+{
+    e2e_open(t, &(struct e2e_device_params){.capture_addresses = true});
+    e2e_need_version(t, VK_API_VERSION_1_2);
+    if (!t->features12.bufferDeviceAddress || !t->features12.bufferDeviceAddressCaptureReplay) {
+        e2e_skip("no addresses to capture");
+    }
+    const struct addresses first = addresses_of_new(t, NULL);
+    CHECK(first.address != 0, "no address");
+    const struct addresses again = addresses_of_new(t, &first);
+    CHECK(again.address == first.address, "another address: 0x%llx, then 0x%llx",
+          (unsigned long long)first.address, (unsigned long long)again.address);
+    CHECK(again.buffer == first.buffer && again.memory == first.memory, "other opaque addresses");
+}
+
 // Allocations no machine can honour. A driver may promise the memory all the same (lavapipe does),
 // so only this counts: the answer is a lawful one, and the program goes on.
 void case_memory_too_large(struct e2e *t)
