@@ -280,15 +280,17 @@ static void prepare(struct pv_isolation_env *env)
 }
 
 // The first spare has opened the driver beside the trial, and maybe before the trial made a device
-// node; later ones will see what the trial saw.
+// node; later ones will see what the trial saw. One that does not say in time what it saw is as
+// bad.
 static void settle(struct pv_isolation_env *env, uint64_t devices)
 {
     struct pollfd ready = {.fd = env->spare.channel, .events = POLLIN};
     struct report report;
     int none;
-    if (env->spare.pid && poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
-        pv_channel_receive(env->spare.channel, &report, sizeof(report), &none) &&
-        report.devices != devices) {
+    if (env->spare.pid &&
+        !(poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
+          pv_channel_receive(env->spare.channel, &report, sizeof(report), &none) &&
+          report.devices == devices)) {
         discard(&env->spare);
         prepare(env);
     }
