@@ -63,12 +63,7 @@ void pv_handle_vkGetImageOpaqueCaptureDataEXT(struct pv_stream *s,
     VkPhysicalDeviceDescriptorHeapPropertiesEXT properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_HEAP_PROPERTIES_EXT,
     };
-    VkPhysicalDeviceProperties2 root = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &properties,
-    };
-    pv_stream_instance_functions(s)->vkGetPhysicalDeviceProperties2(
-        pv_device_of(cmd->device_obj)->physical_device, &root);
+    pv_device_query_properties(pv_device_of(cmd->device_obj), &properties);
     for (uint32_t i = 0; i < cmd->imageCount; i++) {
         if (cmd->pDatas[i].size < properties.imageCaptureReplayOpaqueDataSize) {
             pv_stream_fail(s, "an image's captured data does not fit");

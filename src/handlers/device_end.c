@@ -74,12 +74,7 @@ static uint64_t largest_step(const struct pv_device *device)
     VkPhysicalDeviceTimelineSemaphoreProperties timeline = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES,
     };
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &timeline,
-    };
-    const struct pv_instance_functions *vk = &device->driver->instance->host.vk;
-    vk->vkGetPhysicalDeviceProperties2(device->physical_device, &properties);
+    pv_device_query_properties(device, &timeline);
     // Vulkan promises at least this.
     const uint64_t least = INT32_MAX;
     return timeline.maxTimelineSemaphoreValueDifference > least

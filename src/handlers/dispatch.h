@@ -91,4 +91,15 @@ void pv_queue_end(struct pv_context *context, struct pv_queue *queue);
 void pv_memory_end(struct pv_context *context, struct pv_memory *memory);
 void pv_instance_unref(struct pv_instance *instance);
 
+// Fills one structure of properties, which has its sType and nothing chained.
+static inline void pv_device_query_properties(const struct pv_device *device, void *properties)
+{
+    VkPhysicalDeviceProperties2 root = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = properties,
+    };
+    const struct pv_instance_functions *vk = &device->driver->instance->host.vk;
+    vk->vkGetPhysicalDeviceProperties2(device->physical_device, &root);
+}
+
 #endif

@@ -170,12 +170,7 @@ static bool handles_fit(struct pv_stream *s, const struct pv_object *device_obj,
     VkPhysicalDeviceRayTracingPipelinePropertiesKHR properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
     };
-    VkPhysicalDeviceProperties2 root = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &properties,
-    };
-    pv_stream_instance_functions(s)->vkGetPhysicalDeviceProperties2(
-        pv_device_of(device_obj)->physical_device, &root);
+    pv_device_query_properties(pv_device_of(device_obj), &properties);
     const uint64_t size =
         replay ? properties.shaderGroupHandleCaptureReplaySize : properties.shaderGroupHandleSize;
     if (!size || (uint64_t)group_count * size > data_size) {
