@@ -27,6 +27,17 @@ static int close_keeping_errno(int fd)
     return -1;
 }
 
+// Both ends get their flags, or are closed again.
+static bool take_pair(const int fds[2])
+{
+    if (!set_flags(fds[0], true) || !set_flags(fds[1], true)) {
+        close_keeping_errno(fds[0]);
+        close_keeping_errno(fds[1]);
+        return false;
+    }
+    return true;
+}
+
 int pv_server_os_socket(void)
 {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -47,28 +58,12 @@ int pv_server_os_accept(int listener)
 
 bool pv_server_os_pipe(int fds[2])
 {
-    if (pipe(fds) < 0) {
-        return false;
-    }
-    if (!set_flags(fds[0], true) || !set_flags(fds[1], true)) {
-        close_keeping_errno(fds[0]);
-        close_keeping_errno(fds[1]);
-        return false;
-    }
-    return true;
+    return pipe(fds) == 0 && take_pair(fds);
 }
 
 bool pv_server_os_message_pair(int fds[2])
 {
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) < 0) {
-        return false;
-    }
-    if (!set_flags(fds[0], true) || !set_flags(fds[1], true)) {
-        close_keeping_errno(fds[0]);
-        close_keeping_errno(fds[1]);
-        return false;
-    }
-    return true;
+    return socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == 0 && take_pair(fds);
 }
 
 ssize_t pv_server_os_send(int fd, const struct msghdr *message)
