@@ -20,7 +20,7 @@ static atomic_int live_renderers, live_contexts, live_resources;
 
 struct pv_renderer {
     struct pv_renderer_params params;
-    bool has_node;
+    bool is_open, has_node;
 };
 
 struct pv_resource {
@@ -129,9 +129,14 @@ size_t pv_capset_fill(void *capset, size_t size)
     return filled;
 }
 
-static void use_node(struct pv_renderer *renderer)
+// As a driver is opened: once, by whoever needs it first. What it did not see then it never will.
+static bool open_driver(struct pv_renderer *renderer)
 {
     const char *path = getenv("PV_FAKE_NODE");
+    if (renderer->is_open) {
+        return renderer->has_node;
+    }
+    renderer->is_open = true;
     renderer->has_node = !path || access(path, F_OK) == 0;
     if (!renderer->has_node) {
         usleep(200000); // others may look meanwhile
@@ -139,13 +144,12 @@ static void use_node(struct pv_renderer *renderer)
         renderer->has_node = fd >= 0;
         close(fd);
     }
+    return renderer->has_node;
 }
 
 uint32_t pv_renderer_device_count(struct pv_renderer *renderer)
 {
-    if (!renderer->has_node) {
-        use_node(renderer);
-    }
+    open_driver(renderer);
     return asked_to("no-device") ? 0 : 2;
 }
 
@@ -275,7 +279,7 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
         }
         return false;
     case PV_FAKE_NEED_NODE:
-        if (context->renderer->has_node) {
+        if (open_driver(context->renderer)) {
             break;
         }
         raise(SIGKILL);
