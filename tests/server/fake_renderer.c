@@ -37,7 +37,7 @@ struct fence {
 
 struct pv_context {
     struct pv_context_params params;
-    const struct pv_renderer *renderer;
+    struct pv_renderer *renderer;
     char name[64];
     char failure[64];
     atomic_bool failed;
