@@ -44,6 +44,25 @@ class Skip(Exception):
     pass
 
 
+class Patience:
+    """A time limit in seconds in which this process could run.
+
+    Limits are for programs that hang. Other work may stop this machine, or keep us from its
+    processors, for minutes, and then the clock says nothing about the program. It has to be asked
+    more than once a second.
+    """
+
+    def __init__(self, seconds):
+        self.left = seconds
+        self.last = time.monotonic()
+
+    def is_over(self):
+        now = time.monotonic()
+        self.left -= min(now - self.last, 1)
+        self.last = now
+        return self.left < 0
+
+
 class Program:
     """A function that tests one program, and where it can."""
 
@@ -252,7 +271,7 @@ class Test:
             self.server = self.stack.enter_context(Server(self))
         return self.server
 
-    def run(self, command, drivers, tag, env=None, timeout=300, statuses=(0,), hold=None,
+    def run(self, command, drivers, tag, env=None, timeout=900, statuses=(0,), hold=None,
             explain=None):
         """Runs a command of the place to its end, or kills it and all it started.
 
@@ -271,7 +290,7 @@ class Test:
             try:
                 if hold:
                     hold.watch(process, timeout)
-                status = process.wait(timeout)
+                status = wait(process, timeout)
             except subprocess.TimeoutExpired:
                 status = None
             except Failed as failure:
@@ -338,7 +357,7 @@ class Server:
                 [*test.place.prefix(test.root), *command], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 env={**test.base, 'VK_DRIVER_FILES': test.host_icd})
-        deadline = time.monotonic() + 60
+        patience = Patience(300)
         while True:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 try:
@@ -346,7 +365,7 @@ class Server:
                     break
                 except OSError:
                     pass
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or patience.is_over():
                 self.stop()
                 raise Failed(f'pv-venus serve did not start:\n{read(self.log)[-2000:]}')
             time.sleep(0.02)
@@ -361,7 +380,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(20)
+            wait(self.process, 60)
         except subprocess.TimeoutExpired:
             pass
         with contextlib.suppress(ProcessLookupError):
@@ -379,8 +398,8 @@ class Server:
 
     def wait_for_statistics(self, count):
         """A context says how it was shortly after its client is gone."""
-        deadline = time.monotonic() + 10
-        while len(self.statistics()) < count and time.monotonic() < deadline:
+        patience = Patience(60)
+        while len(self.statistics()) < count and not patience.is_over():
             time.sleep(0.05)
         before = -1
         while before != len(self.statistics()):
@@ -395,6 +414,17 @@ class Server:
         with open(self.log, 'rb') as file:
             file.seek(size)
             return file.read().decode('utf-8', 'replace')
+
+
+def wait(process, seconds):
+    """The status of a process that ends, or TimeoutExpired."""
+    patience = Patience(seconds)
+    while True:
+        try:
+            return process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            if patience.is_over():
+                raise
 
 
 def read(path):

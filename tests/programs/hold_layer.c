@@ -76,7 +76,8 @@ static void hold(void)
         return;
     }
     close(fd);
-    for (int i = 0; i < 12000 && access(path, F_OK) == 0; i++) {
+    // Half an hour at most, should the test be gone.
+    for (int i = 0; i < 180000 && access(path, F_OK) == 0; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
     }
 }

@@ -22,7 +22,7 @@ def glmark(test, command):
     for run in (test.native, test.ours):
         with screen.X11(test, 800, 600) as shown:
             output = run([command, '--off-screen', '--validate'],
-                         env={**ZINK, **shown.environment()}, timeout=600).output
+                         env={**ZINK, **shown.environment()}, timeout=1800).output
         test.expect(re.search(r'GL_RENDERER: +zink', output), f'another driver: {output[:600]}')
         results.append(re.findall(r'^\[(\S+)\] (.*?): Validation: (.*)', output, re.M))
     test.expect('Virtio-GPU Venus' in output, f'another device: {output[:600]}')
@@ -58,9 +58,9 @@ def piglit_results(test, run, name, profile, tests, isolated):
     """{test or its part: result} of one run."""
     out = test.path(name)
     # The time limits are for tests that hang: some wait for the device 100,000 times.
-    run(['piglit', 'run', '-b', 'json', '-p', 'surfaceless_egl', '-o', '-j', '2', '--timeout', '900',
+    run(['piglit', 'run', '-b', 'json', '-p', 'surfaceless_egl', '-o', '-j', '2', '--timeout', '3600',
          '--process-isolation', 'true' if isolated else 'false', '-l', 'quiet', '-t', tests, profile,
-         out], env=ZINK, timeout=3600)
+         out], env=ZINK, timeout=14400)
     with bz2.open(f'{out}/results.json.bz2', 'rt', encoding='utf-8') as file:
         found = json.load(file)['tests']
     results = {}

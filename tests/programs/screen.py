@@ -227,9 +227,9 @@ class Wayland:
         self.process = subprocess.Popen(command, env=self.environ, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         start_new_session=True)
-        deadline = time.monotonic() + 20
+        patience = harness.Patience(120)
         while not os.path.exists(os.path.join(self.runtime, name)):
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or patience.is_over():
                 raise harness.Failed(f'weston did not start:\n{harness.read(self.log)[-1500:]}')
             time.sleep(0.05)
         self.environ['WAYLAND_DISPLAY'] = name
@@ -250,7 +250,7 @@ class Wayland:
         for name in os.listdir(self.shots):
             os.remove(os.path.join(self.shots, name))
         shot = subprocess.run(['weston-screenshooter'], cwd=self.shots, env=self.environ,
-                              capture_output=True, encoding='utf-8', timeout=60, check=False)
+                              capture_output=True, encoding='utf-8', timeout=600, check=False)
         names = os.listdir(self.shots)
         if shot.returncode != 0 or len(names) != 1:
             raise harness.Failed(f'weston-screenshooter: status {shot.returncode} {shot.stderr}')
@@ -262,20 +262,36 @@ class Wayland:
         return self.last[1]
 
 
-def look_when_still(screen, seconds=20, shows=2):
-    """The screen when it has stopped to change and shows at least so many colours."""
-    deadline = time.monotonic() + seconds
+def look_when_still(screen, shows=2, wanted=None):
+    """The screen when it has stopped to change and shows at least so many colours.
+
+    `wanted`: what it should show. It is waited for much longer than for the screen to stand still:
+    the guest driver presents in a thread of its own, frames after the program's, and on a busy
+    machine seconds after them.
+    """
+    patience = harness.Patience(120)
     last, equal = screen.look(), 0
-    while time.monotonic() < deadline:
+    while not patience.is_over():
+        if wanted is not None and last == wanted:
+            return last
         time.sleep(0.3)
         now = screen.look()
         equal = equal + 1 if now == last else 0
-        # The guest driver presents in a thread of its own, frames after the program's.
-        if equal >= 3 and now.colors() >= shows:
+        if equal >= (3 if wanted is None else 30) and now.colors() >= shows:
             return now
         last = now
     raise harness.Failed('the screen shows nothing' if last.colors() < shows else
                          'the screen does not stand still')
+
+
+def compare(test, take, what='the pictures'):
+    """Compares pictures by `take(run, wanted)`, which passes both on to a Hold of each run."""
+    native = take(test.native, None)
+    ours = take(test.ours, native)
+    if ours != native:
+        # A native picture that was taken too early is no measure.
+        native = take(test.native, ours)
+    test.same_picture(native, ours, what=what)
 
 
 class Hold:
@@ -284,8 +300,9 @@ class Hold:
     A Vulkan layer of ours (hold_layer.c) in the program does the stopping, natively and through us.
     """
 
-    def __init__(self, screen, frame, shows=2, end=False):
+    def __init__(self, screen, frame, shows=2, end=False, wanted=None):
         self.end = end      # whether to end the program when that is done
+        self.wanted = wanted    # the picture it should be
         self.screen = screen
         self.frame = frame
         self.shows = shows
@@ -301,15 +318,15 @@ class Hold:
 
     def watch(self, process, timeout):
         """Waits until the program is held, looks, and lets it go on."""
-        deadline = time.monotonic() + timeout
+        patience = harness.Patience(timeout)
         while not os.path.exists(self.file):
             if process.poll() is not None:
                 raise harness.Failed(f'the program ended before frame {self.frame}, with status '
                                      f'{process.returncode}')
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 raise harness.Failed(f'frame {self.frame} did not come within {timeout} s')
             time.sleep(0.02)
-        self.picture = look_when_still(self.screen, shows=self.shows)
+        self.picture = look_when_still(self.screen, self.shows, self.wanted)
         if self.end:
             raise subprocess.TimeoutExpired(self.file, 0)
         os.remove(self.file)

@@ -28,7 +28,7 @@ def verdicts(test, run):
     return found
 
 
-def compare(test, mode, *arguments, timeout=900):
+def compare(test, mode, *arguments, timeout=3600):
     command = [TESTER, mode, '-b', 'Vulkan0', '--output', 'csv', *arguments]
     # 1: some case failed; which ones must be the same.
     native = verdicts(test, test.native(command, env=DEVICE, statuses=(0, 1), timeout=timeout))

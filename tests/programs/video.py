@@ -32,7 +32,7 @@ FILTERS = {
 }
 
 
-def compare(test, name, *arguments, timeout=300):
+def compare(test, name, *arguments, timeout=900):
     """Frames with their checksums, natively and through pv-venus."""
     command = ['ffmpeg', '-nostdin', '-hide_banner', '-v', 'error',
                '-init_hw_device', 'vulkan=gpu:0', '-filter_hw_device', 'gpu',
