@@ -10,10 +10,17 @@
 // A lost core counts as so many gaps that were too long to spin through. Under constant contention
 // about one wait in four spins, to find out whether it still holds.
 #define CONTENTION_GAPS 12
+// After so many long gaps in a row the next is expected to be long; after each surprise four times
+// as many. A guest that goes around several rings makes the gaps of the others long when it finds
+// one late, and would find all of them late in turn for ever.
+#define LONG_GAPS     2u
+#define MAX_SURPRISES 4u
+// Each lull doubles the times that no stream is asked for.
+#define MAX_LULLS 8u
 
 // Ends of the intervals; each begins where the one before it ends.
 static const uint32_t interval_end_ns[PV_PACE_INTERVALS + 1] = {
-    64000, 96000, 128000, 192000, 256000, 384000, 512000, 768000, 1024000, UINT32_MAX};
+    64000, 96000, 128000, 192000, 256000, 384000, 512000, 768000, PV_PACE_LONG_NS, UINT32_MAX};
 
 static uint64_t interval_begin_ns(size_t i)
 {
@@ -38,6 +45,7 @@ void pv_pace_note_gap(struct pv_pace *pace, uint64_t gap_ns)
         at++;
     }
     note(pace, at, UNIT);
+    pace->long_gaps = at < PV_PACE_INTERVALS ? 0 : pace->long_gaps + 1;
 }
 
 void pv_pace_note_contention(struct pv_pace *pace)
@@ -85,4 +93,38 @@ struct pv_pace_plan pv_pace_make_plan(const struct pv_pace *pace)
         .spin_from_ns = from_ns > pace->late_ns ? from_ns - pace->late_ns : 0,
         .spin_until_ns = interval_end_ns[best_until - 1],
     };
+}
+
+bool pv_pace_expects_long_gap(const struct pv_pace *pace)
+{
+    return pace->long_gaps >= LONG_GAPS << (2 * pace->surprises);
+}
+
+void pv_pace_note_surprise(struct pv_pace *pace)
+{
+    pace->long_gaps = 0;
+    if (pace->surprises < MAX_SURPRISES) {
+        pace->surprises++;
+    }
+}
+
+bool pv_pace_should_gather(struct pv_pace *pace)
+{
+    if (pace->unasked == 0) {
+        return true;
+    }
+    pace->unasked--;
+    return false;
+}
+
+void pv_pace_note_gathered(struct pv_pace *pace, bool more)
+{
+    if (more) {
+        pace->lulls = 0;
+        return;
+    }
+    if (pace->lulls < MAX_LULLS) {
+        pace->lulls++;
+    }
+    pace->unasked = (1u << pace->lulls) - 1;
 }

@@ -18,11 +18,16 @@
 #define PV_PACE_MIN_NS 48000
 // Intervals of half an octave, from 48 us to 1,024 us, and one for all that is longer.
 #define PV_PACE_INTERVALS 9
+#define PV_PACE_LONG_NS   1024000
 
 // Zeroed before use. One thread's.
 struct pv_pace {
     uint32_t gaps[PV_PACE_INTERVALS + 1]; // weights, decaying
     uint64_t late_ns;                     // how late a sleep ends, typically
+    uint32_t long_gaps;                   // the latest ones in a row
+    uint32_t surprises;                   // long gaps that were none, bounded
+    uint32_t lulls;                       // times in a row that no stream came, bounded
+    uint32_t unasked;                     // times to go without asking for one
 };
 
 // Times since the ring ran out of work. Equal times: do not spin.
@@ -40,5 +45,20 @@ void pv_pace_note_contention(struct pv_pace *pace);
 void pv_pace_note_sleep(struct pv_pace *pace, uint64_t late_ns);
 
 struct pv_pace_plan pv_pace_make_plan(const struct pv_pace *pace);
+
+// Whether the next commands will come after PV_PACE_LONG_NS, as the latest did: to look for them
+// before would be for nothing.
+bool pv_pace_expects_long_gap(const struct pv_pace *pace);
+
+// They came before, and nobody looked. Instead of noting the gap.
+void pv_pace_note_surprise(struct pv_pace *pace);
+
+// Whether to let more commands come before those are run that followed the last ones at once. In a
+// stream this pays: the guest looks at head for every command, and misses its cache whenever we
+// have moved it. A guest that waits for each answer only loses.
+bool pv_pace_should_gather(struct pv_pace *pace);
+
+// More did come.
+void pv_pace_note_gathered(struct pv_pace *pace, bool more);
 
 #endif

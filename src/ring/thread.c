@@ -1,5 +1,9 @@
 // The ring thread: finds new bytes, copies them once, has them executed, and waits well.
 //
+// Commands that follow a batch at once are let gather for a microsecond, as long as that brings
+// more of them: a ring that keeps up with its guest moves head for every command, and each time the
+// guest misses its cache.
+//
 // Waiting has three stages, counted from when the ring ran out of work.
 //
 // 1. Spin, first for 48 us and then as ring/pace.h has learned. Every few microseconds the thread
@@ -8,7 +12,8 @@
 // 2. Sleep and look again. Each sleep is a quarter of the time since the last sign of life, so
 //    commands are found late by a quarter of the gap at most, and a millisecond takes a dozen
 //    wake-ups. No status bit is set, so the guest does not pay for a notification, which in a
-//    virtual machine is far dearer than one of our short sleeps.
+//    virtual machine is far dearer than one of our short sleeps. A ring whose latest gaps were all
+//    longer than this stage sleeps through it.
 // 3. Set IDLE and sleep until notified. A guest that sees IDLE after it stored tail sends
 //    vkNotifyRingMESA, unless it sent one less than idle_timeout ago. So IDLE must not be set
 //    sooner than idle_timeout after a notification came in: the guest took its time stamp before
@@ -31,6 +36,9 @@
 // guest and other rings, of which several can pass by.
 #define CONTENDED_NS 200000
 #define MIN_SLEEP_NS 10000
+// As much of a stream of commands is enough at a time, or what comes within this time.
+#define GATHER_BYTES 4096u
+#define GATHER_NS    1000
 #define MAX_SLEEP_NS 10000000
 
 // Waiting for work, since the ring ran out of it.
@@ -41,6 +49,7 @@ struct wait {
     struct pv_pace_plan plan;
     bool planned;
     bool contended;
+    bool overslept; // work came while a long gap was expected
 };
 
 static uint32_t load_tail(const struct pv_ring *ring)
@@ -106,6 +115,20 @@ static void spin(struct pv_ring *ring, struct wait *wait)
     }
 }
 
+// The second stage in one sleep. Not if it lasts longer than what counts as a long gap.
+static bool should_sleep_through(const struct pv_ring *ring, const struct wait *wait)
+{
+    return wait->alive_ns == wait->begin_ns && ring->idle_timeout_ns <= PV_PACE_LONG_NS &&
+           pv_pace_expects_long_gap(&ring->pace);
+}
+
+static void sleep_through(struct pv_ring *ring, struct wait *wait, uint32_t expected)
+{
+    sleep_until(ring, expected, wait->begin_ns + ring->idle_timeout_ns);
+    wait->now_ns = pv_os_now_ns();
+    wait->overslept = load_tail(ring) != position(ring);
+}
+
 static void nap(struct pv_ring *ring, struct wait *wait, uint32_t expected)
 {
     uint64_t nap_ns = (wait->now_ns - wait->alive_ns) / 4;
@@ -147,10 +170,6 @@ static void idle(struct pv_ring *ring, struct wait *wait, uint32_t expected)
 // Returns when there is work or the ring has been stopped.
 static void wait_for_work(struct pv_ring *ring)
 {
-    if (poll_tail(ring)) {
-        return;
-    }
-
     // Whoever waits for this ring may have been overlooked by pv_ring_publish(), or wait for
     // what will never come.
     pthread_mutex_lock(&ring->lock);
@@ -166,7 +185,11 @@ static void wait_for_work(struct pv_ring *ring)
             return;
         }
         if (load_tail(ring) != position(ring)) {
-            pv_pace_note_gap(&ring->pace, wait.now_ns - wait.begin_ns);
+            if (wait.overslept) {
+                pv_pace_note_surprise(&ring->pace);
+            } else {
+                pv_pace_note_gap(&ring->pace, wait.now_ns - wait.begin_ns);
+            }
             return;
         }
         if (signals != ring->signals_seen) {
@@ -175,10 +198,12 @@ static void wait_for_work(struct pv_ring *ring)
         }
         if (should_spin(ring, &wait)) {
             spin(ring, &wait);
-        } else if (wait.now_ns - wait.alive_ns < ring->idle_timeout_ns) {
-            nap(ring, &wait, signals);
-        } else {
+        } else if (wait.now_ns - wait.alive_ns >= ring->idle_timeout_ns) {
             idle(ring, &wait, signals);
+        } else if (should_sleep_through(ring, &wait)) {
+            sleep_through(ring, &wait, signals);
+        } else {
+            nap(ring, &wait, signals);
         }
     }
 }
@@ -226,6 +251,20 @@ static void run_batch(struct pv_ring *ring, uint32_t size)
     ring->batch_size = 0;
 }
 
+// Lets more come of what follows the last batch.
+static void gather(struct pv_ring *ring)
+{
+    const uint32_t before = load_tail(ring);
+    if (before - position(ring) >= GATHER_BYTES || !pv_pace_should_gather(&ring->pace)) {
+        return;
+    }
+    const uint64_t until_ns = pv_os_now_ns() + GATHER_NS;
+    while (pv_os_now_ns() < until_ns) {
+        pv_pause();
+    }
+    pv_pace_note_gathered(&ring->pace, load_tail(ring) != before);
+}
+
 void pv_ring_main(void *user)
 {
     struct pv_ring *ring = user;
@@ -236,11 +275,14 @@ void pv_ring_main(void *user)
 
     ring->ops->wake(ring->user);
     while (!pv_ring_is_stopping(ring)) {
+        if (poll_tail(ring)) {
+            gather(ring);
+        } else {
+            wait_for_work(ring);
+        }
         const uint32_t size = load_tail(ring) - position(ring);
         if (size != 0) {
             run_batch(ring, size);
-        } else {
-            wait_for_work(ring);
         }
     }
     ring->ops->sleep(ring->user);

@@ -132,6 +132,75 @@ static void never_spins_for_long(void **state)
     }
 }
 
+static void note_long_gaps(struct pv_pace *pace, int count)
+{
+    for (int i = 0; i < count; i++) {
+        pv_pace_note_gap(pace, 5000 * US);
+    }
+}
+
+static void expects_a_long_gap_after_some(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    assert_false(pv_pace_expects_long_gap(&pace));
+    note_long_gaps(&pace, 3);
+    assert_true(pv_pace_expects_long_gap(&pace));
+    pv_pace_note_gap(&pace, 100 * US);
+    assert_false(pv_pace_expects_long_gap(&pace));
+    for (int i = 0; i < 1000; i++) { // a frame's long gap, and others in the frame
+        note_long_gaps(&pace, 1);
+        assert_false(pv_pace_expects_long_gap(&pace));
+        pv_pace_note_gap(&pace, 300 * US);
+    }
+    note_long_gaps(&pace, 3);
+    assert_true(pv_pace_expects_long_gap(&pace));
+}
+
+// Two long gaps and one that is not, again and again: each of the latter would be found late.
+static void is_not_surprised_for_ever(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    int surprises = 0;
+    for (int i = 0; i < 1000; i++) {
+        note_long_gaps(&pace, 3);
+        if (pv_pace_expects_long_gap(&pace)) {
+            pv_pace_note_surprise(&pace);
+            surprises++;
+        } else {
+            pv_pace_note_gap(&pace, 300 * US);
+        }
+    }
+    assert_in_range(surprises, 1, 4);
+    note_long_gaps(&pace, 1000); // but an idle guest is believed
+    assert_true(pv_pace_expects_long_gap(&pace));
+}
+
+static void gathers_while_it_brings_more(void **state)
+{
+    (void)state;
+    struct pv_pace pace = {0};
+    for (int i = 0; i < 1000; i++) {
+        assert_true(pv_pace_should_gather(&pace));
+        pv_pace_note_gathered(&pace, true);
+    }
+    int tries = 0;
+    for (int i = 0; i < 10000; i++) { // the guest now waits for each answer
+        if (pv_pace_should_gather(&pace)) {
+            tries++;
+            pv_pace_note_gathered(&pace, false);
+        }
+    }
+    assert_in_range(tries, 30, 60);
+    while (!pv_pace_should_gather(&pace)) { // and streams again
+    }
+    for (int i = 0; i < 1000; i++) {
+        pv_pace_note_gathered(&pace, true);
+        assert_true(pv_pace_should_gather(&pace));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +209,9 @@ int main(void)
         cmocka_unit_test(is_awake_in_time_when_sleeps_end_late),
         cmocka_unit_test(spins_less_when_others_need_the_core),
         cmocka_unit_test(never_spins_for_long),
+        cmocka_unit_test(expects_a_long_gap_after_some),
+        cmocka_unit_test(is_not_surprised_for_ever),
+        cmocka_unit_test(gathers_while_it_brings_more),
     };
     return cmocka_run_group_tests_name("ring pace", tests, NULL, NULL);
 }

@@ -244,6 +244,33 @@ static void an_idle_ring_sleeps(void **state)
     guest_close(&guest);
 }
 
+// Between two commands that are far apart a ring first looks some times, and then no more.
+static void a_ring_that_is_used_rarely_does_not_look(void **state)
+{
+    (void)state;
+    open_and_start(4096, MS);
+    uint32_t before = 0, sleeps[12];
+    for (size_t i = 0; i < PV_ARRAY_LENGTH(sleeps); i++) {
+        const uint32_t seqno = guest_put(&guest, COMMAND_CHECK, 0, 64);
+        guest_submit_and_notify(&guest);
+        guest_wait_head(&guest, seqno);
+        before = atomic_load(&guest.sleeps);
+        guest_wait_status(&guest, PV_RING_STATUS_IDLE);
+        guest_wait_sleep(&guest);
+        sleeps[i] = atomic_load(&guest.sleeps) - before;
+        sleep_ns(2 * MS);
+    }
+    assert_true(sleeps[0] >= 3);
+    // One through the time in which IDLE must not be set, one in it; and others, had the machine
+    // kept us from waiting so long that the gap was none.
+    uint32_t least = UINT32_MAX;
+    for (size_t i = 3; i < PV_ARRAY_LENGTH(sleeps); i++) {
+        least = sleeps[i] < least ? sleeps[i] : least;
+    }
+    assert_int_equal(least, 2);
+    guest_close(&guest);
+}
+
 static void works_with_any_idle_timeout(void **state)
 {
     (void)state;
@@ -359,6 +386,7 @@ int main(void)
         cmocka_unit_test(is_awake_while_there_is_work),
         cmocka_unit_test(stays_awake_for_the_idle_time_after_a_notification),
         cmocka_unit_test(an_idle_ring_sleeps),
+        cmocka_unit_test(a_ring_that_is_used_rarely_does_not_look),
         cmocka_unit_test(works_with_any_idle_timeout),
         cmocka_unit_test(loses_no_submission),
         cmocka_unit_test(stops_in_every_state),
