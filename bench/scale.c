@@ -15,7 +15,7 @@
 
 #define MAX_CONTEXTS 64
 #define MAX_OBJECTS  1000000
-#define CALLS        512
+#define CALLS        4096
 
 static struct bench benches[MAX_CONTEXTS];
 static VkBuffer buffers[MAX_OBJECTS];
