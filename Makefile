@@ -47,7 +47,7 @@ test-vm:
 test-vm-dmabuf:
 	@scripts/setup.sh roots
 	@scripts/build.sh $(BUILD)
-	@$(PYTHON) scripts/test-vm.py --build-dir $(BUILD) --suite sid --case dmabuf
+	@$(PYTHON) scripts/test-vm.py --build-dir $(BUILD) --suite sid --case 'dmabuf*'
 
 test-headers:
 	@scripts/setup.sh test

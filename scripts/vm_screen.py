@@ -96,9 +96,9 @@ class XServer:
         self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
                          'while pidof Xorg >/dev/null; do sleep 0.1; done')
 
-    def start_cube(self, path, timeout=120):
+    def start_cube(self, path, timeout=120, command='vkcube'):
         """vkcube, drawing when this returns its picture, which is also written to `path`."""
-        self.machine.run(f'{ENVIRONMENT} setsid vkcube >cube.log 2>&1 & true')
+        self.machine.run(f'{ENVIRONMENT} setsid {command} >cube.log 2>&1 & true')
         deadline = time.monotonic() + timeout
         while True:
             self.machine.run('sleep 1')
