@@ -49,7 +49,7 @@ def ratios(folder):
     result = load(folder)
     # Rare events, and times that are mostly the scheduler's, say nothing here.
     found = {row['name']: ratio(row, 'ours', 'native') for row in result['rows']
-             if row['program'] in PROGRAMS and not re.search(r'p99|after', row['name'])}
+             if row['program'] in PROGRAMS and not re.search(r'p9|after', row['name'])}
     return ('.'.join(result['machine']['mesa'].split('.')[:2]),
             {name: value for name, value in found.items() if value},
             set(PROGRAMS) <= {row['program'] for row in result['rows']})

@@ -277,7 +277,7 @@ void bench_latency(const struct bench *b, const char *name, bench_work work, voi
     static const struct {
         const char *name;
         double part;
-    } percentiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}};
+    } percentiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}};
     for (size_t i = 0; i < COUNT(percentiles); i++) {
         char row[128];
         snprintf(row, sizeof(row), "%s %s", name, percentiles[i].name);
