@@ -470,7 +470,7 @@ static bool serve_create_renderer(struct client *client, uint32_t size)
         return refuse(client, "CREATE_RENDERER: a name of %u bytes is too long", size);
     }
     char name[PV_VTEST_MAX_NAME];
-    if (!went_well(client, pv_connection_read_rest(&client->connection, name, size),
+    if (!went_well(client, pv_connection_read(&client->connection, name, size, UINT64_MAX),
                    "in the middle of a message")) {
         return false;
     }
@@ -509,7 +509,7 @@ static bool serve_message(struct client *client, const struct pv_vtest_header *h
     if (!payload) {
         return refuse(client, "%s: memory is short for %zu bytes", command->name, size);
     }
-    if (!went_well(client, pv_connection_read_rest(&client->connection, payload, size),
+    if (!went_well(client, pv_connection_read(&client->connection, payload, size, UINT64_MAX),
                    "in the middle of a message")) {
         return false;
     }

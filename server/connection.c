@@ -172,19 +172,9 @@ static ssize_t receive_now(struct pv_connection *connection, void *data, size_t 
 }
 
 struct input_wait {
-    bool for_rest;              // of a message
     uint64_t begin_ns, turn_ns; // 0: has not begun
     uint64_t patience_ns;
 };
-
-static uint64_t choose_patience_ns(const struct pv_connection *connection,
-                                   const struct input_wait *wait)
-{
-    if (wait->for_rest) {
-        return PV_PATIENCE_NS;
-    }
-    return connection->expects_silence ? 0 : pv_patience_ns(&connection->patience);
-}
 
 // There is nothing to read. True: look again instead of sleeping; the core was others' meanwhile.
 static bool is_patient(struct pv_connection *connection, struct input_wait *wait)
@@ -192,7 +182,7 @@ static bool is_patient(struct pv_connection *connection, struct input_wait *wait
     const uint64_t now_ns = pv_server_os_now_ns();
     if (wait->begin_ns == 0) {
         wait->begin_ns = wait->turn_ns = now_ns;
-        wait->patience_ns = choose_patience_ns(connection, wait);
+        wait->patience_ns = connection->expects_silence ? 0 : pv_patience_ns(&connection->patience);
     }
     if (now_ns - wait->turn_ns > PV_PATIENCE_TURN_NS) {
         pv_patience_lose(&connection->patience);
@@ -216,22 +206,14 @@ static void note_arrival(struct pv_connection *connection, const struct input_wa
     connection->expects_silence = false;
 }
 
-// How a read waits: until `deadline_ns` for its first bytes, if they are not the rest of a message.
-struct read_wait {
-    bool for_rest;
-    uint64_t deadline_ns;
-};
-
-static const struct read_wait wait_for_rest = {.for_rest = true, .deadline_ns = UINT64_MAX};
-
 // Receives at least one byte into `data`.
 static enum pv_connection_status receive(struct pv_connection *connection, void *data, size_t size,
-                                         bool direct, struct read_wait how, size_t *received)
+                                         bool direct, uint64_t deadline_ns, size_t *received)
 {
     if (stop_requested(connection)) {
         return PV_CONNECTION_STOPPED;
     }
-    struct input_wait wait = {.for_rest = how.for_rest};
+    struct input_wait wait = {0};
     for (;;) {
         const ssize_t result = receive_now(connection, data, size, direct);
         if (result > 0) {
@@ -255,15 +237,15 @@ static enum pv_connection_status receive(struct pv_connection *connection, void 
         if (connection->stays_awake && is_patient(connection, &wait)) {
             continue;
         }
-        const enum pv_connection_status status = wait_for(connection, POLLIN, how.deadline_ns);
+        const enum pv_connection_status status = wait_for(connection, POLLIN, deadline_ns);
         if (status != PV_CONNECTION_OK) {
             return status;
         }
     }
 }
 
-static enum pv_connection_status read_exactly(struct pv_connection *connection, void *data,
-                                              size_t size, struct read_wait how)
+enum pv_connection_status pv_connection_read(struct pv_connection *connection, void *data,
+                                             size_t size, uint64_t deadline_ns)
 {
     uint8_t *target = data;
     while (size > 0) {
@@ -274,7 +256,7 @@ static enum pv_connection_status read_exactly(struct pv_connection *connection, 
             connection->begin += taken;
             target += taken;
             size -= taken;
-            how = wait_for_rest;
+            deadline_ns = UINT64_MAX;
             continue;
         }
         // Large payloads go where they belong, small messages several at a time.
@@ -282,32 +264,20 @@ static enum pv_connection_status read_exactly(struct pv_connection *connection, 
         size_t received = 0;
         const enum pv_connection_status status =
             receive(connection, direct ? target : connection->buffer,
-                    direct ? size : PV_CONNECTION_BUFFER, direct, how, &received);
+                    direct ? size : PV_CONNECTION_BUFFER, direct, deadline_ns, &received);
         if (status != PV_CONNECTION_OK) {
             return status;
         }
         if (direct) {
             target += received;
             size -= received;
-            how = wait_for_rest;
+            deadline_ns = UINT64_MAX;
         } else {
             connection->begin = 0;
             connection->end = received;
         }
     }
     return PV_CONNECTION_OK;
-}
-
-enum pv_connection_status pv_connection_read(struct pv_connection *connection, void *data,
-                                             size_t size, uint64_t deadline_ns)
-{
-    return read_exactly(connection, data, size, (struct read_wait){.deadline_ns = deadline_ns});
-}
-
-enum pv_connection_status pv_connection_read_rest(struct pv_connection *connection, void *data,
-                                                  size_t size)
-{
-    return read_exactly(connection, data, size, wait_for_rest);
 }
 
 static enum pv_connection_status send_all(struct pv_connection *connection, struct msghdr *message)

@@ -57,11 +57,6 @@ void pv_connection_finish(struct pv_connection *connection);
 enum pv_connection_status pv_connection_read(struct pv_connection *connection, void *data,
                                              size_t size, uint64_t deadline_ns);
 
-// The same for the rest of a message: its sender is at it, so a thread that stays awake for what
-// comes soon does so here, whatever came before.
-enum pv_connection_status pv_connection_read_rest(struct pv_connection *connection, void *data,
-                                                  size_t size);
-
 // Writes `size` bytes.
 enum pv_connection_status pv_connection_write(struct pv_connection *connection, const void *data,
                                               size_t size);

@@ -1,15 +1,11 @@
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -274,72 +270,6 @@ static void unwanted_descriptors_are_closed(void **state)
     assert_int_equal(vtest_count_fds(0), before - 1);
 }
 
-struct late_writer {
-    struct pv_connection *connection;
-    atomic_bool reads; // the other side does, or is about to
-};
-
-static void *write_late(void *user)
-{
-    struct late_writer *writer = user;
-    while (!writer->reads) {
-        sched_yield();
-    }
-    const uint64_t until_ns = pv_server_os_now_ns() + 20000;
-    while (pv_server_os_now_ns() < until_ns) {
-    }
-    assert_int_equal(pv_connection_write(writer->connection, "rest", 4), PV_CONNECTION_OK);
-    return NULL;
-}
-
-// Of this thread.
-static long voluntary_sleeps(void)
-{
-    struct rusage usage = {0};
-#ifdef RUSAGE_THREAD
-    assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
-#else
-    skip(); // macOS counts for the process
-#endif
-    return usage.ru_nvcsw;
-}
-
-// True if the reader stayed awake.
-static bool read_what_comes_late(struct ends *ends, bool rest)
-{
-    struct late_writer writer = {.connection = &ends->b};
-    char text[4];
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, write_late, &writer), 0);
-    usleep(1000); // it runs
-    const long before = voluntary_sleeps();
-    writer.reads = true;
-    assert_int_equal(rest ? pv_connection_read_rest(&ends->a, text, 4)
-                          : pv_connection_read(&ends->a, text, 4, in_ms(1000)),
-                     PV_CONNECTION_OK);
-    const bool awake = voluntary_sleeps() == before;
-    pthread_join(thread, NULL);
-    assert_memory_equal(text, "rest", 4);
-    return awake;
-}
-
-// Not on every try: somebody else may need the core.
-static void the_rest_of_a_message_is_awaited_awake(void **state)
-{
-    int rests = 0, beginnings = 0;
-    voluntary_sleeps(); // or none of it
-    for (int i = 0; i < 200 && rests < 5; i++) {
-        rests += read_what_comes_late(*state, true);
-    }
-    assert_int_equal(rests, 5);
-    tear_down(state); // what was learned
-    assert_int_equal(set_up_served(state), 0);
-    for (int i = 0; i < 5; i++) {
-        beginnings += read_what_comes_late(*state, false);
-    }
-    assert_true(beginnings < 5);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define SERVED(name)                                                                               \
     {                                                                                              \
@@ -369,7 +299,6 @@ int main(void)
         SERVED(unwanted_descriptors_are_closed),
         SERVED(what_was_read_is_taken_before_sleep),
         SERVED(large_and_small_pieces_keep_their_order),
-        SERVED(the_rest_of_a_message_is_awaited_awake),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
 }
