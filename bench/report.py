@@ -11,7 +11,7 @@ import math
 import os
 import sys
 
-from results import cpu_ratio, limit, load, ratio
+from results import cpu_ratio, has_moved, limit, load, ratio
 from server import TARGETS
 
 
@@ -69,10 +69,21 @@ def conditions(result):
             f'build {machine["build"]}')
 
 
+def core_distances(result):
+    """Where the cores were in the rounds of each program; two figures are a move within a round."""
+    programs = []
+    for program, rounds in result['machine']['core_distances_ns'].items():
+        said = [f'{low:.0f}' if not has_moved([low, high]) else f'{low:.0f}..{high:.0f}'
+                for low, high in rounds]
+        programs.append(f'{program} {" ".join(said)}')
+    return f'ns for a cache line to another core and back, in each round: {", ".join(programs)}'
+
+
 def text(result):
     table = [HEAD, *(cells(row) for row in result['rows'])]
     widths = [max(len(line[i]) for line in table) for i in range(len(HEAD))]
-    lines = [title(result), conditions(result), *(f'note: {note}' for note in result['notes']), '']
+    lines = [title(result), conditions(result), core_distances(result),
+             *(f'note: {note}' for note in result['notes']), '']
     for line in table:
         lines.append('  '.join(cell.ljust(width) if i < 2 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
@@ -88,7 +99,8 @@ def markdown(results, pictures, library):
              'programs of `bench/`, why they are as they are in',
              '[performance.md](../docs/performance.md).', '']
     for result, picture in zip(results, pictures):
-        lines += [f'## {title(result)}', '', f'* {conditions(result)}']
+        lines += [f'## {title(result)}', '', f'* {conditions(result)}',
+                  f'* {core_distances(result)}']
         lines += [f'* {note}' for note in result['notes']]
         lines += ['', f'![ratios to native]({picture})', ''] if picture else ['']
         lines.append('| ' + ' | '.join(HEAD) + ' |')

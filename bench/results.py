@@ -7,6 +7,8 @@ import statistics
 from programs import PROGRAMS
 from server import TARGETS
 
+MOVED = 1.5  # of the cores' distances, the largest to the smallest
+
 
 def higher_is_better(row):
     return row['unit'].endswith('/s')
@@ -85,6 +87,19 @@ def complaints(rounds, rows, wanted):
     return said
 
 
+def has_moved(distances):
+    return max(distances) > MOVED * min(distances)
+
+
+def core_distances(rounds):
+    """{program: what a round of it found, [nearest, farthest] in ns} of each round."""
+    distances = {}
+    for item in rounds:
+        found = item['core_distances_ns']
+        distances.setdefault(item['program'], []).append([min(found), max(found)])
+    return distances
+
+
 def load(folder):
     """{machine, notes, rows} of all that a folder holds."""
     rounds = read_rounds(folder)
@@ -109,7 +124,8 @@ def load(folder):
     machine = {**facts, 'rounds': max(item['rounds'] for item in rounds),
                'calls': [call.rsplit(' ', 1)[0] for call in calls],
                'load': [min(item['load'] for item in rounds), max(item['load'] for item in rounds)],
-               'wall_s': sum(item['wall_s'] for item in rounds)}
+               'wall_s': sum(item['wall_s'] for item in rounds),
+               'core_distances_ns': core_distances(rounds)}
     devices = {target: found['device'] for item in reversed(rounds)
                for target, found in item['targets'].items() if found['device']}
     notes = [f'{target}: {device}' for target, device in devices.items()]

@@ -1,8 +1,8 @@
 // The ring thread: finds new bytes, copies them once, has them executed, and waits well.
 //
 // Commands that follow a batch at once are let gather for a microsecond, as long as that brings
-// more of them: a ring that keeps up with its guest moves head for every command, and each time the
-// guest misses its cache.
+// more of them: a ring that keeps up with its guest reads from lines that the guest is still
+// writing, and both wait for them.
 //
 // Waiting has three stages, counted from when the ring ran out of work.
 //
