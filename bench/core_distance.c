@@ -1,5 +1,6 @@
 // Question: how long is a cache line on its way from one core to another and back, right now?
-// Base case: there is none; this is the base of everything that a guest and a ring's thread hand over.
+// Base case: there is none; this is the base of all that a guest and the thread of a ring hand
+// over.
 //
 //     core_distance
 //
