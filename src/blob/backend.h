@@ -77,6 +77,8 @@ void pv_declare_finish(struct pv_blob_device *device);
 
 // Whether the guest asked for memory that it may share with others.
 bool pv_blob_wants_export(const VkMemoryAllocateInfo *info);
+// The device address that a guest wants again, 0: none.
+uint64_t pv_blob_capture_address(const VkMemoryAllocateInfo *info);
 
 // How a guest should map memory of a type that the driver allocated.
 enum pv_map_cache pv_blob_device_map_cache(const struct pv_blob_device *device,

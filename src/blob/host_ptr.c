@@ -46,16 +46,13 @@ static bool find_kind(const VkMemoryAllocateInfo *info, uint64_t size, struct pv
         pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
     const VkMemoryPriorityAllocateInfoEXT *priority =
         pv_blob_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT);
-    const VkMemoryOpaqueCaptureAddressAllocateInfo *address = pv_blob_chain_find(
-        info->pNext, VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO);
     *kind = (struct pv_region_kind){
         .size = size,
         .type_index = info->memoryTypeIndex,
         .flags = flags ? flags->flags : 0,
         .priority = priority ? priority->priority : -1.0f,
     };
-    return !pv_blob_wants_export(info) && !(kind->flags & never) &&
-           !(address && address->opaqueCaptureAddress);
+    return !pv_blob_wants_export(info) && !(kind->flags & never);
 }
 
 // Says once per device what the host has run out of.
@@ -117,8 +114,12 @@ static VkResult host_ptr_allocate(struct pv_blob_device *device, const VkMemoryA
     }
     struct pv_region_kind kind;
     const bool unique = !find_kind(info, rounded, &kind);
+    const uint64_t address = pv_blob_capture_address(info);
     struct pv_region *region =
-        unique ? NULL : pv_recycler_take(device->recycler, &kind, &memory->handle);
+        unique ? NULL : pv_recycler_take(device->recycler, &kind, address, &memory->handle);
+    if (!region && address) {
+        return VK_ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS;
+    }
     if (!region) {
         const VkResult result = make_region(device, info, &kind, unique, &region, &memory->handle);
         if (result != VK_SUCCESS) {

@@ -13,12 +13,11 @@ bool pv_blob_wants_export(const VkMemoryAllocateInfo *info)
     return export && export->handleTypes != 0;
 }
 
-// An address that the driver must reproduce rules out imported memory.
-static bool wants_capture_address(const VkMemoryAllocateInfo *info)
+uint64_t pv_blob_capture_address(const VkMemoryAllocateInfo *info)
 {
     const VkMemoryOpaqueCaptureAddressAllocateInfo *address = pv_blob_chain_find(
         info->pNext, VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO);
-    return address && address->opaqueCaptureAddress != 0;
+    return address ? address->opaqueCaptureAddress : 0;
 }
 
 // `type` is the guest's.
@@ -26,12 +25,7 @@ static enum pv_memory_mechanism pick(const struct pv_blob_device *device,
                                      const VkMemoryAllocateInfo *info, uint32_t type)
 {
     const struct pv_blob_choice *choice = device->params.choice;
-    const enum pv_memory_mechanism mechanism =
-        pv_blob_wants_export(info) ? choice->share[type] : choice->map[type];
-    if (mechanism == PV_MEMORY_HOST_POINTER && wants_capture_address(info)) {
-        return choice->share[type] == PV_MEMORY_DMABUF ? PV_MEMORY_DMABUF : PV_MEMORY_NONE;
-    }
-    return mechanism;
+    return pv_blob_wants_export(info) ? choice->share[type] : choice->map[type];
 }
 
 // Memory that only the device uses, or that no mechanism can share.
@@ -45,6 +39,18 @@ static VkResult allocate_plain(struct pv_blob_device *device, const VkMemoryAllo
         memory->size = info->allocationSize;
     }
     return result;
+}
+
+static VkResult allocate_by(enum pv_memory_mechanism mechanism, struct pv_blob_device *device,
+                            const VkMemoryAllocateInfo *info, uint64_t size,
+                            struct pv_blob_memory *memory)
+{
+    memory->backend = pv_blob_backend_get(mechanism);
+    if (memory->backend) {
+        return memory->backend->allocate(device, info, size, memory);
+    }
+    return pv_blob_wants_export(info) ? VK_ERROR_INVALID_EXTERNAL_HANDLE
+                                      : allocate_plain(device, info, memory);
 }
 
 VkResult pv_blob_memory_allocate(struct pv_blob_device *device,
@@ -76,13 +82,14 @@ VkResult pv_blob_memory_allocate(struct pv_blob_device *device,
         result = made.backend ? made.backend->import(device, info, size, params->import, &made)
                               : VK_ERROR_INVALID_EXTERNAL_HANDLE;
     } else {
-        made.backend = pv_blob_backend_get(pick(device, info, type));
-        if (made.backend) {
-            result = made.backend->allocate(device, info, size, &made);
-        } else if (pv_blob_wants_export(info)) {
-            result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
-        } else {
-            result = allocate_plain(device, info, &made);
+        const enum pv_memory_mechanism mechanism = pick(device, info, type);
+        result = allocate_by(mechanism, device, info, size, &made);
+        if (result == VK_ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS &&
+            mechanism == PV_MEMORY_HOST_POINTER) {
+            // The region of that address is gone. The driver may still have the address.
+            result = allocate_by(choice->share[type] == PV_MEMORY_DMABUF ? PV_MEMORY_DMABUF
+                                                                         : PV_MEMORY_NONE,
+                                 device, info, size, &made);
         }
     }
     if (result == VK_SUCCESS) {

@@ -213,13 +213,20 @@ static bool same_kind(const struct pv_region_kind *a, const struct pv_region_kin
            a->priority >= b->priority && a->priority <= b->priority;
 }
 
+static bool fits(const struct pv_region *region, const struct pv_region_kind *kind,
+                 uint64_t capture_address)
+{
+    return same_kind(&region->kind, kind) &&
+           (capture_address == 0 || region->capture_address == capture_address);
+}
+
 struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
-                                   VkDeviceMemory *import)
+                                   uint64_t capture_address, VkDeviceMemory *import)
 {
     pthread_mutex_lock(&recycler->lock);
     // The newest first: its pages are the likeliest to be in some cache.
     struct pv_region *region = recycler->idle.newest;
-    while (region && !same_kind(&region->kind, kind)) {
+    while (region && !fits(region, kind, capture_address)) {
         region = region->older;
     }
     if (region) {
@@ -259,9 +266,24 @@ struct pv_region *pv_region_create(struct pv_recycler *recycler, const struct pv
     return region;
 }
 
+static uint64_t capture_address_of(const struct pv_region *region, VkDeviceMemory import)
+{
+    const struct pv_recycler *recycler = region->recycler;
+    const VkDeviceMemoryOpaqueCaptureAddressInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
+        .memory = import,
+    };
+    if (!(region->kind.flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT) ||
+        !recycler->vk->vkGetDeviceMemoryOpaqueCaptureAddress) {
+        return 0;
+    }
+    return recycler->vk->vkGetDeviceMemoryOpaqueCaptureAddress(recycler->device, &info);
+}
+
 void pv_region_park(struct pv_region *region, VkDeviceMemory import)
 {
     struct pv_recycler *recycler = region->recycler;
+    region->capture_address = capture_address_of(region, import);
     pthread_mutex_lock(&recycler->lock);
     assert(!region->import && !recycler->closed);
     region->import = import;

@@ -9,7 +9,11 @@
 // a guest finds in it are its own. Regions that others may still look at (exported on the guest's
 // request, attached to another context, imported again) are not kept. Idle regions are bounded in
 // number and bytes; the oldest go first, and all of them when the host runs short of something.
-// Private to src/blob.
+//
+// A guest that replays a capture wants memory at the device address that it had before. A driver
+// gives that to its own allocations only (VUID-VkMemoryAllocateInfo-opaqueCaptureAddress-03333),
+// and those cannot be mapped by guests; but a region that is still there has its address. Private
+// to src/blob.
 #ifndef PV_BLOB_RECYCLE_H
 #define PV_BLOB_RECYCLE_H
 
@@ -30,6 +34,7 @@ struct pv_region {
     bool unique; // never kept
     // Guarded by the recycler's lock, and only used after the guest's vkFreeMemory.
     VkDeviceMemory import;           // VK_NULL_HANDLE: the guest's, or gone
+    uint64_t capture_address;        // the import's, 0: the guest did not ask for one
     uint64_t cost;                   // bytes that it holds while it is idle
     struct pv_region *older, *newer; // in the list of idle or of parked regions
 };
@@ -56,10 +61,10 @@ bool pv_recycler_flush(struct pv_recycler *recycler);
 // `granularity`, a power of two. Failure: false, the result would be too large.
 bool pv_region_size(uint64_t size, uint64_t granularity, uint64_t *rounded);
 
-// An idle region of this kind, with one reference, and its import. NULL: there is none.
-// Thread-safety: Safe.
+// An idle region of this kind, with one reference, and its import. `capture_address`: only one with
+// this opaque capture address, 0: any. NULL: there is none. Thread-safety: Safe.
 struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
-                                   VkDeviceMemory *import);
+                                   uint64_t capture_address, VkDeviceMemory *import);
 
 // A fresh and mapped region with one reference. Failure: NULL, errno says why.
 struct pv_region *pv_region_create(struct pv_recycler *recycler, const struct pv_region_kind *kind,

@@ -473,9 +473,21 @@ struct addresses {
     VkDeviceAddress address;
 };
 
+// What the program writes into mapped memory is what the device reads.
+static void check_mapped(struct e2e *t, VkBuffer buffer, VkDeviceMemory memory)
+{
+    struct e2e_buffer from = {.handle = buffer};
+    OK(vkMapMemory(t->device, memory, 0, VK_WHOLE_SIZE, 0, &from.map));
+    const struct e2e_buffer to = e2e_buffer(t, 65536, copies, E2E_HOST);
+    e2e_pattern_fill(from.map, 65536, 7);
+    copy(t, &from, &to, 65536);
+    e2e_pattern_check(to.map, 65536, 7, "at a captured address");
+}
+
 // Of a new buffer in new memory, which are gone again; at the addresses of `wanted` if that is
-// given.
-static struct addresses addresses_of_new(struct e2e *t, const struct addresses *wanted)
+// given. Host memory is written and read back by the device.
+static struct addresses addresses_of_new(struct e2e *t, VkMemoryPropertyFlags flags,
+                                         const struct addresses *wanted)
 {
     const VkBufferOpaqueCaptureAddressCreateInfo at = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO,
@@ -497,7 +509,7 @@ static struct addresses addresses_of_new(struct e2e *t, const struct addresses *
         .sType = VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO,
         .opaqueCaptureAddress = wanted ? wanted->memory : 0,
     };
-    const VkMemoryAllocateFlagsInfo flags = {
+    const VkMemoryAllocateFlagsInfo address_flags = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
         .pNext = &memory_at,
         .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT |
@@ -505,13 +517,16 @@ static struct addresses addresses_of_new(struct e2e *t, const struct addresses *
     };
     const VkMemoryAllocateInfo allocation = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-        .pNext = &flags,
+        .pNext = &address_flags,
         .allocationSize = needs.size,
-        .memoryTypeIndex = e2e_memory_type(t, needs.memoryTypeBits, E2E_LOCAL),
+        .memoryTypeIndex = e2e_memory_type(t, needs.memoryTypeBits, flags),
     };
     VkDeviceMemory memory;
     OK(vkAllocateMemory(t->device, &allocation, NULL, &memory));
     OK(vkBindBufferMemory(t->device, buffer, memory, 0));
+    if (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
+        check_mapped(t, buffer, memory);
+    }
 
     const VkBufferDeviceAddressInfo of_buffer = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
@@ -538,12 +553,16 @@ void case_memory_captured_addresses(struct e2e *t)
     if (!t->features12.bufferDeviceAddress || !t->features12.bufferDeviceAddressCaptureReplay) {
         e2e_skip("no addresses to capture");
     }
-    const struct addresses first = addresses_of_new(t, NULL);
-    CHECK(first.address != 0, "no address");
-    const struct addresses again = addresses_of_new(t, &first);
-    CHECK(again.address == first.address, "another address: 0x%llx, then 0x%llx",
-          (unsigned long long)first.address, (unsigned long long)again.address);
-    CHECK(again.buffer == first.buffer && again.memory == first.memory, "other opaque addresses");
+    static const VkMemoryPropertyFlags kinds[] = {E2E_LOCAL, E2E_HOST};
+    for (uint32_t i = 0; i < COUNT(kinds); i++) {
+        const struct addresses first = addresses_of_new(t, kinds[i], NULL);
+        CHECK(first.address != 0, "no address");
+        const struct addresses again = addresses_of_new(t, kinds[i], &first);
+        CHECK(again.address == first.address, "another address: 0x%llx, then 0x%llx",
+              (unsigned long long)first.address, (unsigned long long)again.address);
+        CHECK(again.buffer == first.buffer && again.memory == first.memory,
+              "other opaque addresses");
+    }
 }
 
 // Allocations no machine can honour. A driver may promise the memory all the same (lavapipe does),

@@ -453,3 +453,15 @@ VkDeviceAddress impl_vkGetBufferDeviceAddress(VkDevice device,
     (void)device;
     return MOCK_HANDLE(pInfo->buffer) << 20;
 }
+
+// An address of each memory's own, or the one that it was allocated for.
+uint64_t
+impl_vkGetDeviceMemoryOpaqueCaptureAddress(VkDevice device,
+                                           const VkDeviceMemoryOpaqueCaptureAddressInfo *pInfo)
+{
+    (void)device;
+    const struct memory *memory =
+        mock_data(MOCK_HANDLE(pInfo->memory), VK_OBJECT_TYPE_DEVICE_MEMORY);
+    return memory->info.opaque_capture_address ? memory->info.opaque_capture_address
+                                               : MOCK_HANDLE(pInfo->memory) << 20;
+}

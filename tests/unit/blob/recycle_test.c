@@ -218,6 +218,52 @@ static void gives_fresh_bytes_to_those_who_ask(void **state)
     close_fixture(&fixture);
 }
 
+// A guest that replays a capture: the address that a driver gave to an import, it gives to no
+// other.
+static void finds_the_address_of_a_capture(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_fixture(&fixture);
+    VkMemoryOpaqueCaptureAddressAllocateInfo at = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO};
+    const VkMemoryAllocateFlagsInfo flags = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+        .pNext = &at,
+        .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT |
+                 VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT};
+    struct pv_blob_memory memory[3];
+    uint64_t addresses[3];
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[i]), VK_SUCCESS);
+        addresses[i] = fixture.mock.vk.vkGetDeviceMemoryOpaqueCaptureAddress(
+            fixture.mock.handle,
+            &(VkDeviceMemoryOpaqueCaptureAddressInfo){
+                .sType = VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
+                .memory = memory[i].handle});
+    }
+    const VkDeviceMemory first = memory[0].handle;
+    for (int i = 0; i < 3; i++) {
+        give_back(&fixture, &memory[i]);
+    }
+
+    at.opaqueCaptureAddress = addresses[0]; // not the newest
+    assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[0]), VK_SUCCESS);
+    assert_ptr_equal(memory[0].handle, first);
+    assert_non_null(pv_blob_map(memory[0].blob));
+
+    // In use: the driver is asked, for memory of its own.
+    assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[1]), VK_SUCCESS);
+    assert_null(memory[1].blob);
+    struct mock_vk_memory info;
+    assert_true(mock_vk_get_memory(memory[1].handle, &info));
+    assert_int_equal(info.opaque_capture_address, addresses[0]);
+    assert_int_equal(info.import_type, 0);
+    give_back(&fixture, &memory[0]);
+    give_back(&fixture, &memory[1]);
+    close_fixture(&fixture);
+}
+
 static void keeps_a_bounded_number(void **state)
 {
     (void)state;
@@ -410,6 +456,7 @@ int main(void)
         cmocka_unit_test(tells_kinds_apart),
         cmocka_unit_test(keeps_nothing_that_others_may_see),
         cmocka_unit_test(gives_fresh_bytes_to_those_who_ask),
+        cmocka_unit_test(finds_the_address_of_a_capture),
         cmocka_unit_test(keeps_a_bounded_number),
         cmocka_unit_test(keeps_bounded_bytes),
         cmocka_unit_test(keeps_large_regions_that_are_empty),
