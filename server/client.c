@@ -194,6 +194,14 @@ static void fence_retired(void *user, uint32_t ring_idx, uint64_t fence_id)
     pv_sync_fence_apply((struct pv_sync_fence *)(uintptr_t)fence_id);
 }
 
+// Likewise. Mesa reports VK_ERROR_DEVICE_LOST when a wait hangs up.
+static void fence_lost(void *user, uint32_t ring_idx, uint64_t fence_id)
+{
+    (void)user;
+    (void)ring_idx;
+    pv_sync_fence_lose((struct pv_sync_fence *)(uintptr_t)fence_id);
+}
+
 // Tells the server which context it would have to break off.
 static void announce_context(const struct client *client, struct pv_context *context)
 {
@@ -217,6 +225,7 @@ static bool handle_context_init(struct client *client, const struct message *mes
     const struct pv_context_params params = {
         .name = client->name,
         .fence_retired = fence_retired,
+        .fence_lost = fence_lost,
         .user = client,
     };
     client->context = pv_context_create(client->params->renderer, &params);

@@ -26,6 +26,7 @@ struct watch {
 struct pv_sync {
     uint64_t value;
     uint32_t refs; // the client's number, watches and fences
+    bool lost;     // who waits for it hangs up
     struct watch *watches;
 };
 
@@ -40,6 +41,7 @@ struct sync_wait {
     uint64_t deadline_ns; // then the client has probably given up
     uint32_t missing;     // how many more must be reached; 0: satisfied
     bool answered;
+    bool lost; // has hung up
     uint32_t count;
     struct sync_wait *previous, *next; // pv_syncs.waits
     struct sync_wait *next_satisfied;  // settle()
@@ -58,6 +60,7 @@ struct pv_syncs {
     // Constant: answers that never change. Both belong to this client alone.
     int signalled_fd;
     int never_fds[2]; // a pipe that stays empty
+    int lost_fd;      // a pipe that has hung up
 };
 
 struct pv_sync_fence {
@@ -69,6 +72,13 @@ struct pv_sync_fence {
     } pairs[];
 };
 
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 struct pv_syncs *pv_syncs_create(void)
 {
     struct pv_syncs *syncs = calloc(1, sizeof(*syncs));
@@ -78,20 +88,17 @@ struct pv_syncs *pv_syncs_create(void)
     pthread_mutex_init(&syncs->mutex, NULL);
     pv_slots_init(&syncs->slots, PV_SYNC_LIMIT);
     syncs->earliest_deadline_ns = UINT64_MAX;
-    syncs->never_fds[0] = syncs->never_fds[1] = -1;
+    syncs->never_fds[0] = syncs->never_fds[1] = syncs->lost_fd = -1;
     syncs->signalled_fd = pv_server_os_signalled_fd();
-    if (syncs->signalled_fd < 0 || !pv_server_os_pipe(syncs->never_fds)) {
+    int fds[2];
+    if (syncs->signalled_fd < 0 || !pv_server_os_pipe(syncs->never_fds) ||
+        !pv_server_os_pipe(fds)) {
         pv_syncs_destroy(syncs);
         return NULL;
     }
+    syncs->lost_fd = fds[0];
+    close_fd(fds[1]);
     return syncs;
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0) {
-        close(fd);
-    }
 }
 
 static void unref(struct pv_sync *sync)
@@ -173,6 +180,7 @@ void pv_syncs_destroy(struct pv_syncs *syncs)
     close_fd(syncs->signalled_fd);
     close_fd(syncs->never_fds[0]);
     close_fd(syncs->never_fds[1]);
+    close_fd(syncs->lost_fd);
     pthread_mutex_destroy(&syncs->mutex);
     free(syncs);
 }
@@ -254,6 +262,25 @@ static void set_value(struct pv_syncs *syncs, struct pv_sync *sync, uint64_t val
     }
 }
 
+// No wait for this counter can be satisfied any more.
+static void lose(struct pv_syncs *syncs, struct pv_sync *sync)
+{
+    sync->lost = true;
+    sync->refs++; // end_watch() must not be the last
+    while (sync->watches) {
+        struct sync_wait *wait = sync->watches->wait;
+        if (wait->answered) {
+            destroy_wait(syncs, wait);
+        } else {
+            end_watches(wait);
+            close_fd(wait->write_fd);
+            wait->write_fd = -1;
+            wait->lost = true;
+        }
+    }
+    unref(sync);
+}
+
 bool pv_syncs_write(struct pv_syncs *syncs, uint32_t id, uint64_t value)
 {
     pthread_mutex_lock(&syncs->mutex);
@@ -331,18 +358,32 @@ enum pv_syncs_error pv_syncs_prepare(struct pv_syncs *syncs, const uint32_t *pai
     return error;
 }
 
-void pv_sync_fence_apply(struct pv_sync_fence *fence)
+static void end_fence(struct pv_sync_fence *fence, bool lost)
 {
     struct pv_syncs *syncs = fence->syncs;
     pthread_mutex_lock(&syncs->mutex);
     for (uint32_t i = 0; i < fence->count; i++) {
-        set_value(syncs, fence->pairs[i].sync, fence->pairs[i].value);
+        if (lost) {
+            lose(syncs, fence->pairs[i].sync);
+        } else {
+            set_value(syncs, fence->pairs[i].sync, fence->pairs[i].value);
+        }
         unref(fence->pairs[i].sync);
     }
     syncs->fence_count--;
     syncs->pair_count -= fence->count;
     pthread_mutex_unlock(&syncs->mutex);
     free(fence);
+}
+
+void pv_sync_fence_apply(struct pv_sync_fence *fence)
+{
+    end_fence(fence, false);
+}
+
+void pv_sync_fence_lose(struct pv_sync_fence *fence)
+{
+    end_fence(fence, true);
 }
 
 static bool is_satisfied(const struct pv_syncs *syncs, bool any, const uint32_t *pairs,
@@ -356,6 +397,18 @@ static bool is_satisfied(const struct pv_syncs *syncs, bool any, const uint32_t 
         }
     }
     return !any || count == 0;
+}
+
+// Of a wait that is not satisfied.
+static bool is_lost(const struct pv_syncs *syncs, const uint32_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pv_sync *sync = pv_slots_find(&syncs->slots, pv_vtest_pair_id(pairs, i));
+        if (sync->lost && sync->value < pv_vtest_pair_value(pairs, i)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // Drops the waits whose client no longer looks, among those with a deadline up to `until_ns`.
@@ -440,6 +493,10 @@ static enum pv_syncs_error answer_wait(struct pv_syncs *syncs, bool any, uint32_
         answer->fd = syncs->signalled_fd;
         return PV_SYNCS_OK;
     }
+    if (is_lost(syncs, pairs, count)) {
+        answer->fd = syncs->lost_fd;
+        return PV_SYNCS_OK;
+    }
     if (timeout_ms == 0) {
         answer->fd = syncs->never_fds[0];
         return PV_SYNCS_OK;
@@ -475,7 +532,7 @@ void pv_syncs_answered(struct pv_syncs *syncs, struct pv_sync_answer *answer)
     close_fd(wait->read_fd);
     wait->read_fd = -1;
     wait->answered = true;
-    if (wait->missing == 0) {
+    if (wait->missing == 0 || wait->lost) {
         destroy_wait(syncs, wait);
     }
     pthread_mutex_unlock(&syncs->mutex);

@@ -39,14 +39,18 @@ enum pv_syncs_error {
 const char *pv_syncs_error_text(enum pv_syncs_error error);
 
 // Prepares values to be set later, in the order of `pairs` (see protocol.h). On success *fence
-// must be passed to pv_sync_fence_apply() exactly once.
+// must be passed to pv_sync_fence_apply() or pv_sync_fence_lose() exactly once.
 enum pv_syncs_error pv_syncs_prepare(struct pv_syncs *syncs, const uint32_t *pairs, uint32_t count,
                                      struct pv_sync_fence **fence);
 // Sets the values, wakes the waits they satisfy, and ends `fence`.
 void pv_sync_fence_apply(struct pv_sync_fence *fence);
+// Ends `fence` without setting the values: the device is lost. Waits for these counters hang up,
+// from now on also those that begin later, unless they are satisfied.
+void pv_sync_fence_lose(struct pv_sync_fence *fence);
 
 // A wait's answer. The descriptor becomes readable once the wait is satisfied, and hangs up
-// without becoming readable if it never will be, because the client is being ended.
+// without becoming readable if it never will be, because the client is being ended or a device is
+// lost.
 // The process must ignore SIGPIPE.
 struct pv_sync_answer {
     int fd;     // to hand out with its reply; borrowed until pv_syncs_answered()

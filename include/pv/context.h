@@ -26,10 +26,13 @@ struct pv_context_params {
     const char *name; // for the log, copied; the guest's process name if known
 
     pv_fence_fn fence_retired; // NULL: fences are not reported
+    // Called instead for fences of a queue whose device is lost, so that a transport which can tell
+    // its guest does: their work may never have been done. NULL: fence_retired is called.
+    pv_fence_fn fence_lost;
     // Called once, when the context fails. `reason` is one line, borrowed for the call.
     // Thread-safety: called from any thread.
     void (*failed)(void *user, const char *reason);
-    void *user; // for both callbacks
+    void *user; // for all callbacks
 };
 
 // Failure: NULL with a line in the log.

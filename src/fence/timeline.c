@@ -48,7 +48,6 @@ struct pv_queue_timeline {
     uint32_t count; // of the list and of what is being retired
     bool retiring;  // somebody is in, or about to enter, a callback
     bool stop;
-    bool lost;       // device_lost() has been called; touched in the `retiring` role
     bool complained; // one line in the log is enough; likewise
 };
 
@@ -71,11 +70,10 @@ static void report(struct pv_queue_timeline *timeline, VkResult result)
         return;
     }
     if (result == VK_ERROR_DEVICE_LOST) {
-        if (!timeline->lost) {
-            timeline->lost = true;
-            if (timeline->params.device_lost) {
-                timeline->params.device_lost(timeline->params.user);
-            }
+        if (!atomic_exchange(timeline->params.device_lost, true)) {
+            pv_log(timeline->params.log, PV_LOG_WARN,
+                   "a device is lost: the driver says so of a fence of ring_idx %u",
+                   timeline->params.ring_idx);
         }
         return;
     }
@@ -105,8 +103,11 @@ static void retire(struct pv_queue_timeline *timeline, struct pending_fence *ent
 {
     report(timeline, result);
     give_back(timeline, entry->fence, result == VK_SUCCESS);
-    if (timeline->params.retired) {
-        timeline->params.retired(timeline->params.user, timeline->params.ring_idx, entry->fence_id);
+    const struct pv_queue_timeline_params *params = &timeline->params;
+    const bool lost = params->lost && atomic_load(params->device_lost);
+    const pv_fence_fn done = lost ? params->lost : params->retired;
+    if (done) {
+        done(params->user, params->ring_idx, entry->fence_id);
     }
     free(entry);
 }

@@ -19,13 +19,16 @@
 struct pv_queue_timeline;
 
 struct pv_queue_timeline_params {
-    struct pv_host_queue *queue;     // borrowed until destroy
-    struct pv_fence_pool *pool;      // borrowed until destroy
-    const struct pv_log *log;        // borrowed until destroy
-    uint32_t ring_idx;               // passed to `retired`
-    pv_fence_fn retired;             // NULL: fences retire silently
-    void (*device_lost)(void *user); // once, before the fence that met it retires; may be NULL
+    struct pv_host_queue *queue; // borrowed until destroy
+    struct pv_fence_pool *pool;  // borrowed until destroy
+    const struct pv_log *log;    // borrowed until destroy
+    uint32_t ring_idx;           // passed to the callbacks
+    pv_fence_fn retired;         // NULL: fences retire silently
+    pv_fence_fn lost;            // called instead when the device is lost; NULL: `retired` is
     void *user;
+    // Shared by whoever learns that the device is lost; read before each callback. Borrowed until
+    // destroy.
+    _Atomic bool *device_lost;
 };
 
 // Failure: NULL.

@@ -9,7 +9,8 @@
 static bool is_skipped(struct pv_stream *s, const struct pv_object *device_obj)
 {
     if (s->decoder.poisoned) {
-        atomic_store_explicit(&pv_device_of(device_obj)->lost, true, memory_order_relaxed);
+        pv_stream_lose_device(s, pv_device_of(device_obj),
+                              "it names what the driver refused to create");
     }
     return s->decoder.poisoned;
 }

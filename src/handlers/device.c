@@ -314,6 +314,8 @@ void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQ
         .log = &context->host->log,
         .ring_idx = ring_idx,
         .retired = context->params.fence_retired,
+        .lost = context->params.fence_lost,
+        .device_lost = &device->lost,
         .user = context->params.user,
     });
     if (!queue->timeline) {

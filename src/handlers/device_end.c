@@ -7,6 +7,7 @@
 // driver's objects of that device: they cannot be destroyed while in use.
 #include "base/os.h"
 #include "handlers/dispatch.h"
+#include "protocol/commands.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -39,6 +40,15 @@ static void wait_for_waiters(struct pv_context *context, struct pv_device *devic
     pv_quiesce_synchronize(context->quiesce, NULL);
     while (atomic_load(&device->waiters)) {
         nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+}
+
+void pv_stream_lose_device(struct pv_stream *stream, struct pv_device *device, const char *why)
+{
+    const struct pv_context *context = stream->context;
+    if (!atomic_exchange(&device->lost, true)) {
+        pv_log(&context->host->log, PV_LOG_WARN, "context %s: the device is lost by %s: %s",
+               context->params.name, pv_command_name(stream->command), why);
     }
 }
 

@@ -43,6 +43,10 @@ bool pv_stream_created_in_pool(struct pv_stream *stream, VkObjectType type, cons
 void pv_stream_poison_ids(struct pv_stream *stream, VkObjectType type, const uint64_t *ids,
                           uint64_t count);
 
+// The device counts as lost from now on. The guest learns it where it asks for results of the
+// device; the log learns why, once.
+void pv_stream_lose_device(struct pv_stream *stream, struct pv_device *device, const char *why);
+
 // A command was skipped: the command buffer is incomplete, the device counts as lost when it is
 // submitted. Beginning it anew heals it.
 void pv_stream_poison_command_buffer(struct pv_object *command_buffer);

@@ -18,7 +18,7 @@ static void count_submit(struct pv_stream *s)
 static bool submission_is_lost(struct pv_stream *s, struct pv_device *device, VkResult *result)
 {
     if (s->decoder.poisoned) {
-        atomic_store_explicit(&device->lost, true, memory_order_relaxed);
+        pv_stream_lose_device(s, device, "it names what the driver refused to create");
     }
     if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
         *result = VK_ERROR_DEVICE_LOST;
@@ -27,10 +27,10 @@ static bool submission_is_lost(struct pv_stream *s, struct pv_device *device, Vk
     return false;
 }
 
-static void note_loss(struct pv_device *device, VkResult result)
+static void note_loss(struct pv_stream *s, struct pv_device *device, VkResult result)
 {
     if (result == VK_ERROR_DEVICE_LOST) {
-        atomic_store_explicit(&device->lost, true, memory_order_relaxed);
+        pv_stream_lose_device(s, device, "the driver says so");
     }
 }
 
@@ -123,7 +123,7 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
     const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
-    note_loss(device, cmd->ret);
+    note_loss(s, device, cmd->ret);
 }
 
 void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 *cmd)
@@ -145,7 +145,7 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
     const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
-    note_loss(device, cmd->ret);
+    note_loss(s, device, cmd->ret);
 }
 
 void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindSparse *cmd)
@@ -164,7 +164,7 @@ void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindS
     cmd->ret =
         device->vk->vkQueueBindSparse(cmd->queue, cmd->bindInfoCount, cmd->pBindInfo, cmd->fence);
     pv_host_queue_end(queue->host);
-    note_loss(device, cmd->ret);
+    note_loss(s, device, cmd->ret);
 }
 
 // The time left of a wait that began with `timeout_ns`, cut into slices.
@@ -238,11 +238,10 @@ static bool is_lost(const struct pv_device *device, VkResult *result)
 
 void pv_handle_vkGetFenceStatus(struct pv_stream *s, struct pv_cmd_vkGetFenceStatus *cmd)
 {
-    (void)s;
     struct pv_device *device = pv_device_of(cmd->device_obj);
     if (!is_lost(device, &cmd->ret)) {
         cmd->ret = device->vk->vkGetFenceStatus(cmd->device, cmd->fence);
-        note_loss(device, cmd->ret);
+        note_loss(s, device, cmd->ret);
     }
 }
 
@@ -254,7 +253,7 @@ void pv_handle_vkGetSemaphoreCounterValue(struct pv_stream *s,
         pv_stream_fail_missing(s);
     } else if (!is_lost(device, &cmd->ret)) {
         cmd->ret = device->vk->vkGetSemaphoreCounterValue(cmd->device, cmd->semaphore, cmd->pValue);
-        note_loss(device, cmd->ret);
+        note_loss(s, device, cmd->ret);
     }
 }
 

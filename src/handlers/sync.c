@@ -90,7 +90,7 @@ void pv_handle_vkResetFenceResourceMESA(struct pv_stream *s,
     const VkResult result = pv_sync_fd_reset_fence(device->guest_fences, cmd->device, device->vk,
                                                    (VkFence *)(void *)&cmd->fence_obj->handle);
     if (result == VK_ERROR_DEVICE_LOST) {
-        atomic_store(&device->lost, true);
+        pv_stream_lose_device(s, device, "the driver says so");
     } else if (result != VK_SUCCESS) {
         pv_stream_fail(s, "the fence's payload cannot be consumed");
     }
@@ -99,7 +99,7 @@ void pv_handle_vkResetFenceResourceMESA(struct pv_stream *s,
 static void check_payload(struct pv_stream *s, struct pv_device *device, VkResult result)
 {
     if (result == VK_ERROR_DEVICE_LOST) {
-        atomic_store(&device->lost, true);
+        pv_stream_lose_device(s, device, "the driver says so");
     } else if (result != VK_SUCCESS) {
         pv_stream_fail(s, "the semaphore's payload cannot be moved");
     }

@@ -199,6 +199,43 @@ static void descriptors_hang_up_when_the_client_is_ended(void **state)
     close(fd);
 }
 
+static void waits_hang_up_when_the_device_is_lost(void **state)
+{
+    struct pv_syncs *syncs = *state;
+    const uint32_t lost = pv_syncs_add(syncs, 1), other = pv_syncs_add(syncs, 0);
+    const uint32_t pairs[6] = {lost, 2, 0, other, 1, 0};
+    struct pv_sync_fence *fence;
+    struct pv_sync_answer answer;
+    assert_int_equal(pv_syncs_prepare(syncs, pairs, 1, &fence), PV_SYNCS_OK);
+    const int one = begin(syncs, false, FOREVER, pairs, 1);
+    const int any = begin(syncs, true, FOREVER, pairs, 2);
+    const int without = begin(syncs, false, FOREVER, pairs + 3, 1);
+    // Lost before its descriptor is handed out.
+    assert_int_equal(pv_syncs_wait(syncs, false, FOREVER, pairs, 1, &answer), PV_SYNCS_OK);
+    const int late = dup(answer.fd);
+    pv_sync_fence_lose(fence);
+    pv_syncs_answered(syncs, &answer);
+    assert_int_equal(vtest_poll(one, 0), POLLHUP);
+    assert_int_equal(vtest_poll(any, 0), POLLHUP);
+    assert_int_equal(vtest_poll(late, 0), POLLHUP);
+    assert_int_equal(vtest_poll(without, 0), 0);
+
+    // What begins later, with and without time; what was reached before stays so.
+    const int after = begin(syncs, false, FOREVER, pairs, 1);
+    const int look = begin(syncs, false, 0, pairs, 1);
+    const uint32_t reached[3] = {lost, 1, 0};
+    const int before = begin(syncs, false, FOREVER, reached, 1);
+    assert_int_equal(vtest_poll(after, 0), POLLHUP);
+    assert_int_equal(vtest_poll(look, 0), POLLHUP);
+    assert_int_equal(vtest_poll(before, 0), POLLIN);
+    assert_true(pv_syncs_write(syncs, other, 1));
+    assert_true(vtest_poll(without, 0) & POLLIN);
+    const int fds[] = {one, any, without, late, after, look, before};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        close(fds[i]);
+    }
+}
+
 static void an_expired_wait_goes_when_its_client_has_closed_it(void **state)
 {
     struct pv_syncs *syncs = *state;
@@ -315,6 +352,7 @@ int main(void)
         CASE(a_removed_sync_still_serves_waits_and_fences),
         CASE(fences_set_values_in_list_order),
         CASE(descriptors_hang_up_when_the_client_is_ended),
+        CASE(waits_hang_up_when_the_device_is_lost),
         CASE(an_expired_wait_goes_when_its_client_has_closed_it),
         CASE(abandoned_waits_make_room_for_new_ones),
         CASE(live_waits_are_bounded),

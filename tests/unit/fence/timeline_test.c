@@ -42,8 +42,8 @@ struct fixture {
     atomic_uint retired_count;
     atomic_int inside; // callbacks running
     atomic_bool overlapped;
-    atomic_uint lost_count;
-    atomic_uint lost_at; // fences retired before device_lost
+    atomic_uint lost_count; // of those retired
+    atomic_bool device_lost;
     atomic_uint log_lines;
     unsigned slow_us; // how long each callback takes
 };
@@ -66,11 +66,11 @@ static void on_retired(void *user, uint32_t ring_idx, uint64_t fence_id)
     atomic_store(&fixture->retired_count, index + 1);
 }
 
-static void on_lost(void *user)
+static void on_lost(void *user, uint32_t ring_idx, uint64_t fence_id)
 {
     struct fixture *fixture = user;
     atomic_fetch_add(&fixture->lost_count, 1);
-    atomic_store(&fixture->lost_at, atomic_load(&fixture->retired_count));
+    on_retired(user, ring_idx, fence_id);
 }
 
 static void on_log(void *user, enum pv_log_level level, const char *message)
@@ -95,8 +95,9 @@ static struct fixture *open_fixture(void)
         .log = &fixture.log,
         .ring_idx = 7,
         .retired = on_retired,
-        .device_lost = on_lost,
+        .lost = on_lost,
         .user = &fixture,
+        .device_lost = &fixture.device_lost,
     });
     assert_non_null(fixture.timeline);
     return &fixture;
@@ -532,8 +533,25 @@ static void retires_everything_when_the_device_is_lost(void **state)
     insert(fixture, 4, 3);
     await_retired(fixture, 7);
     assert_retired_in_order(fixture, 7);
-    assert_int_equal(atomic_load(&fixture->lost_count), 1);
-    assert_int_equal(atomic_load(&fixture->lost_at), 0); // told before the first of them
+    assert_int_equal(atomic_load(&fixture->lost_count), 7);
+    assert_true(atomic_load(&fixture->device_lost));
+    assert_int_equal(atomic_load(&fixture->log_lines), 1); // said once
+    close_fixture(fixture);
+}
+
+// The loss that others have found, as when the driver refused to create what a submission names.
+static void tells_what_was_lost_before(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_fixture();
+    insert(fixture, 0, 2);
+    await_retired(fixture, 2);
+    assert_int_equal(atomic_load(&fixture->lost_count), 0);
+    atomic_store(&fixture->device_lost, true);
+    insert(fixture, 2, 2);
+    await_retired(fixture, 4);
+    assert_retired_in_order(fixture, 4);
+    assert_int_equal(atomic_load(&fixture->lost_count), 2);
     close_fixture(fixture);
 }
 
@@ -574,8 +592,11 @@ static void stays_silent_without_a_callback(void **state)
 {
     (void)state;
     struct fixture *fixture = open_fixture();
-    struct pv_queue_timeline *silent = pv_queue_timeline_create(&(struct pv_queue_timeline_params){
-        .queue = &fixture->queue, .pool = fixture->pool, .ring_idx = 1});
+    struct pv_queue_timeline *silent = pv_queue_timeline_create(
+        &(struct pv_queue_timeline_params){.queue = &fixture->queue,
+                                           .pool = fixture->pool,
+                                           .ring_idx = 1,
+                                           .device_lost = &fixture->device_lost});
     work(fixture);
     assert_true(pv_queue_timeline_insert(silent, 1));
     mock_vk_hold();
@@ -654,6 +675,7 @@ int main(void)
         cmocka_unit_test(retires_a_failed_submission_after_earlier_ones),
         cmocka_unit_test(retires_when_waiting_fails),
         cmocka_unit_test(retires_everything_when_the_device_is_lost),
+        cmocka_unit_test(tells_what_was_lost_before),
         cmocka_unit_test(retires_what_is_left_at_destroy),
         cmocka_unit_test(reports_a_waiter_that_cannot_start),
         cmocka_unit_test(stays_silent_without_a_callback),
