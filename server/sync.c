@@ -262,10 +262,12 @@ static void set_value(struct pv_syncs *syncs, struct pv_sync *sync, uint64_t val
     }
 }
 
-// No wait for this counter can be satisfied any more.
-static void lose(struct pv_syncs *syncs, struct pv_sync *sync)
+// Whoever waits for this counter learns that the device is lost. Its value is set all the same: who
+// only reads it could not be told, and would never come to wait.
+static void lose(struct pv_syncs *syncs, struct pv_sync *sync, uint64_t value)
 {
     sync->lost = true;
+    sync->value = value;
     sync->refs++; // end_watch() must not be the last
     while (sync->watches) {
         struct sync_wait *wait = sync->watches->wait;
@@ -364,7 +366,7 @@ static void end_fence(struct pv_sync_fence *fence, bool lost)
     pthread_mutex_lock(&syncs->mutex);
     for (uint32_t i = 0; i < fence->count; i++) {
         if (lost) {
-            lose(syncs, fence->pairs[i].sync);
+            lose(syncs, fence->pairs[i].sync, fence->pairs[i].value);
         } else {
             set_value(syncs, fence->pairs[i].sync, fence->pairs[i].value);
         }
@@ -399,12 +401,11 @@ static bool is_satisfied(const struct pv_syncs *syncs, bool any, const uint32_t 
     return !any || count == 0;
 }
 
-// Of a wait that is not satisfied.
 static bool is_lost(const struct pv_syncs *syncs, const uint32_t *pairs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct pv_sync *sync = pv_slots_find(&syncs->slots, pv_vtest_pair_id(pairs, i));
-        if (sync->lost && sync->value < pv_vtest_pair_value(pairs, i)) {
+        if (sync->lost) {
             return true;
         }
     }
@@ -489,12 +490,12 @@ static enum pv_syncs_error answer_wait(struct pv_syncs *syncs, bool any, uint32_
     if (error) {
         return error;
     }
-    if (is_satisfied(syncs, any, pairs, count)) {
-        answer->fd = syncs->signalled_fd;
-        return PV_SYNCS_OK;
-    }
     if (is_lost(syncs, pairs, count)) {
         answer->fd = syncs->lost_fd;
+        return PV_SYNCS_OK;
+    }
+    if (is_satisfied(syncs, any, pairs, count)) {
+        answer->fd = syncs->signalled_fd;
         return PV_SYNCS_OK;
     }
     if (timeout_ms == 0) {

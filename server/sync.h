@@ -44,8 +44,7 @@ enum pv_syncs_error pv_syncs_prepare(struct pv_syncs *syncs, const uint32_t *pai
                                      struct pv_sync_fence **fence);
 // Sets the values, wakes the waits they satisfy, and ends `fence`.
 void pv_sync_fence_apply(struct pv_sync_fence *fence);
-// Ends `fence` without setting the values: the device is lost. Waits for these counters hang up,
-// from now on also those that begin later, unless they are satisfied.
+// The same when the device is lost: waits for these counters hang up, now and from now on.
 void pv_sync_fence_lose(struct pv_sync_fence *fence);
 
 // A wait's answer. The descriptor becomes readable once the wait is satisfied, and hangs up

@@ -56,6 +56,7 @@ struct pv_device {
     bool foreign_queue_family;     // the driver knows VK_QUEUE_FAMILY_FOREIGN_EXT
     _Atomic bool timelines_waited; // a submission waits for one (PV_QUIRK_LATE_TIMELINES)
     _Atomic bool lost;             // told to the guest from then on
+    _Atomic bool asks_status;      // the guest asks whether fences are signalled
     _Atomic bool ending;           // waits in the driver look up and leave
     _Atomic uint32_t waiters;      // commands that wait in the driver, offline (see stream.h)
     _Atomic bool abandoned;        // never came to rest: its driver objects are not touched again

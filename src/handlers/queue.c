@@ -13,15 +13,28 @@ static void count_submit(struct pv_stream *s)
     atomic_fetch_add_explicit(&s->counters.queue_submits, 1, memory_order_relaxed);
 }
 
+// A guest driver that has fences on the host and does not ask for their status (Mesa before 26.2)
+// waits for feedback in its memory. What a lost submission does not write there it waits for
+// without end, and hears of nothing but the end of its ring.
+static void tell_loss(struct pv_stream *s, const struct pv_device *device, VkFence fence)
+{
+    if (fence && !pv_stream_wants_reply(s) &&
+        !atomic_load_explicit(&device->asks_status, memory_order_relaxed)) {
+        pv_stream_fail(s, "the device is lost, and the guest would wait for this fence for ever");
+    }
+}
+
 // A submission that names what the driver refused to create cannot be run as the guest meant it.
 // The guest was not told of the refusal, so it is told now, in Vulkan's words.
-static bool submission_is_lost(struct pv_stream *s, struct pv_device *device, VkResult *result)
+static bool submission_is_lost(struct pv_stream *s, struct pv_device *device, VkFence fence,
+                               VkResult *result)
 {
     if (s->decoder.poisoned) {
         pv_stream_lose_device(s, device, "it names what the driver refused to create");
     }
     if (atomic_load_explicit(&device->lost, memory_order_relaxed)) {
         *result = VK_ERROR_DEVICE_LOST;
+        tell_loss(s, device, fence);
         return true;
     }
     return false;
@@ -31,6 +44,15 @@ static void note_loss(struct pv_stream *s, struct pv_device *device, VkResult re
 {
     if (result == VK_ERROR_DEVICE_LOST) {
         pv_stream_lose_device(s, device, "the driver says so");
+    }
+}
+
+static void note_lost_submission(struct pv_stream *s, struct pv_device *device, VkFence fence,
+                                 VkResult result)
+{
+    note_loss(s, device, result);
+    if (result == VK_ERROR_DEVICE_LOST) {
+        tell_loss(s, device, fence);
     }
 }
 
@@ -112,7 +134,7 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
 {
     struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
     struct pv_device *device = pv_device_of(cmd->queue_obj);
-    if (submission_is_lost(s, device, &cmd->ret)) {
+    if (submission_is_lost(s, device, cmd->fence, &cmd->ret)) {
         return;
     }
     count_submit(s);
@@ -123,7 +145,7 @@ void pv_handle_vkQueueSubmit(struct pv_stream *s, struct pv_cmd_vkQueueSubmit *c
     const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
-    note_loss(s, device, cmd->ret);
+    note_lost_submission(s, device, cmd->fence, cmd->ret);
 }
 
 void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 *cmd)
@@ -134,7 +156,7 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
         pv_stream_fail_missing(s);
         return;
     }
-    if (submission_is_lost(s, device, &cmd->ret)) {
+    if (submission_is_lost(s, device, cmd->fence, &cmd->ret)) {
         return;
     }
     count_submit(s);
@@ -145,14 +167,14 @@ void pv_handle_vkQueueSubmit2(struct pv_stream *s, struct pv_cmd_vkQueueSubmit2 
     const VkFence fence = begin_submission(device, queue, cmd->fence, use);
     cmd->ret = device->vk->vkQueueSubmit2(cmd->queue, cmd->submitCount, cmd->pSubmits, fence);
     end_submission(queue, cmd->fence, fence, cmd->ret);
-    note_loss(s, device, cmd->ret);
+    note_lost_submission(s, device, cmd->fence, cmd->ret);
 }
 
 void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindSparse *cmd)
 {
     struct pv_queue *queue = (struct pv_queue *)cmd->queue_obj;
     struct pv_device *device = pv_device_of(cmd->queue_obj);
-    if (submission_is_lost(s, device, &cmd->ret)) {
+    if (submission_is_lost(s, device, cmd->fence, &cmd->ret)) {
         return;
     }
     count_submit(s);
@@ -164,7 +186,7 @@ void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindS
     cmd->ret =
         device->vk->vkQueueBindSparse(cmd->queue, cmd->bindInfoCount, cmd->pBindInfo, cmd->fence);
     pv_host_queue_end(queue->host);
-    note_loss(s, device, cmd->ret);
+    note_lost_submission(s, device, cmd->fence, cmd->ret);
 }
 
 // The time left of a wait that began with `timeout_ns`, cut into slices.
@@ -239,6 +261,7 @@ static bool is_lost(const struct pv_device *device, VkResult *result)
 void pv_handle_vkGetFenceStatus(struct pv_stream *s, struct pv_cmd_vkGetFenceStatus *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
+    atomic_store_explicit(&device->asks_status, true, memory_order_relaxed);
     if (!is_lost(device, &cmd->ret)) {
         cmd->ret = device->vk->vkGetFenceStatus(cmd->device, cmd->fence);
         note_loss(s, device, cmd->ret);

@@ -293,7 +293,8 @@ static void destroy(VkDevice device, const struct e2e_kept *object)
 void e2e_close(struct e2e *t)
 {
     if (t->device) {
-        OK(vkDeviceWaitIdle(t->device));
+        const VkResult idle = vkDeviceWaitIdle(t->device);
+        CHECK(idle == VK_SUCCESS || (t->lost && idle == VK_ERROR_DEVICE_LOST), "VkResult %d", idle);
         while (t->kept_count > 0) {
             destroy(t->device, &t->kept[--t->kept_count]);
         }
@@ -414,7 +415,7 @@ VkCommandBuffer e2e_begin(struct e2e *t)
     return commands;
 }
 
-void e2e_run(struct e2e *t, VkCommandBuffer commands)
+VkResult e2e_try_run(struct e2e *t, VkCommandBuffer commands)
 {
     e2e_barrier(commands);
     OK(vkEndCommandBuffer(commands));
@@ -426,10 +427,19 @@ void e2e_run(struct e2e *t, VkCommandBuffer commands)
         .commandBufferCount = 1,
         .pCommandBuffers = &commands,
     };
-    OK(vkQueueSubmit(t->queue, 1, &submit, fence));
-    OK(vkWaitForFences(t->device, 1, &fence, VK_TRUE, UINT64_MAX));
+    VkResult result = vkQueueSubmit(t->queue, 1, &submit, fence);
+    if (result == VK_SUCCESS) {
+        result = vkWaitForFences(t->device, 1, &fence, VK_TRUE, UINT64_MAX);
+    }
+    t->lost = result == VK_ERROR_DEVICE_LOST;
     vkDestroyFence(t->device, fence, NULL);
     vkFreeCommandBuffers(t->device, t->pool, 1, &commands);
+    return result;
+}
+
+void e2e_run(struct e2e *t, VkCommandBuffer commands)
+{
+    OK(e2e_try_run(t, commands));
 }
 
 void e2e_barrier(VkCommandBuffer commands)

@@ -44,6 +44,7 @@ struct e2e {
     VkDevice device;
     VkQueue queue;
     VkCommandPool pool; // for e2e_begin(); main thread only
+    bool lost;          // the device, as a submission or a wait has said
 
     pthread_mutex_t lock; // guards the list of what is kept
     struct e2e_kept *kept;
@@ -170,6 +171,8 @@ VkSampler e2e_sampler(struct e2e *t, VkFilter filter, VkSamplerAddressMode addre
 VkCommandBuffer e2e_begin(struct e2e *t);
 // Ends, submits, waits with a fence, frees.
 void e2e_run(struct e2e *t, VkCommandBuffer commands);
+// The same for work that may lose the device.
+VkResult e2e_try_run(struct e2e *t, VkCommandBuffer commands);
 // Everything before is visible to everything after, the host included.
 void e2e_barrier(VkCommandBuffer commands);
 // All levels and layers change layout, ordered against everything.

@@ -595,3 +595,61 @@ void case_memory_too_large(struct e2e *t)
     e2e_pattern_check(to.map, 1000, 1, "after the failures");
     e2e_print("%zu sizes", COUNT(sizes));
 }
+
+// Mesa before 26.2 waits for feedback of the device, and hears of a loss only that its ring ends.
+static bool guest_can_be_told(const struct e2e *t)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    vkGetPhysicalDeviceProperties2(t->physical, &properties);
+    return driver.driverID != VK_DRIVER_ID_MESA_VENUS ||
+           properties.properties.driverVersion >= VK_MAKE_VERSION(26, 2, 0);
+}
+
+// A guest driver promises memory before the renderer has answered. Where the host's driver then
+// refuses, what the program does with that memory cannot happen: a program must be told, in
+// Vulkan's words, before it takes what it finds for the result.
+void case_memory_promised(struct e2e *t)
+{
+    e2e_open(t, NULL);
+    e2e_need_version(t, VK_API_VERSION_1_2);
+    if (!guest_can_be_told(t)) {
+        e2e_skip("this guest driver cannot be told that a device is lost");
+    }
+    const struct e2e_buffer from = e2e_buffer(t, 65536, copies, E2E_HOST);
+    const struct e2e_buffer to = e2e_buffer_with(t, NULL, 65536, copies);
+    struct e2e_buffer promised = {.size = 65536};
+    const VkBufferCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO, .size = promised.size, .usage = copies};
+    OK(vkCreateBuffer(t->device, &info, NULL, &promised.handle));
+    VkMemoryRequirements needs;
+    vkGetBufferMemoryRequirements(t->device, promised.handle, &needs);
+    const uint32_t type = e2e_memory_type(t, needs.memoryTypeBits, E2E_LOCAL);
+    const VkMemoryAllocateInfo allocation = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .allocationSize = t->memory.memoryHeaps[t->memory.memoryTypes[type].heapIndex].size + 65536,
+        .memoryTypeIndex = type,
+    };
+    VkResult result = vkAllocateMemory(t->device, &allocation, NULL, &promised.memory);
+    if (result == VK_SUCCESS) {
+        result = vkBindBufferMemory(t->device, promised.handle, promised.memory, 0);
+    }
+    if (result == VK_SUCCESS) {
+        e2e_pattern_fill(from.map, 65536, 3);
+        const VkBufferCopy all = {.size = 65536};
+        VkCommandBuffer commands = e2e_begin(t);
+        vkCmdCopyBuffer(commands, from.handle, promised.handle, 1, &all);
+        e2e_barrier(commands);
+        vkCmdCopyBuffer(commands, promised.handle, to.handle, 1, &all);
+        result = e2e_try_run(t, commands);
+        CHECK(result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST, "VkResult %d", result);
+    }
+    if (result == VK_SUCCESS) {
+        e2e_pattern_check(to.map, 65536, 3, "by way of promised memory");
+    }
+    vkDestroyBuffer(t->device, promised.handle, NULL);
+    vkFreeMemory(t->device, promised.memory, NULL);
+    e2e_print("done");
+}

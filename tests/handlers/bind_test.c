@@ -81,6 +81,28 @@ static void expect_loss(struct guest *g)
     assert_in_range(now_ms() - begin_ms, 0, 500);
 }
 
+// Mesa before 26.2 waits for what the fence's submission writes into its memory.
+static void a_guest_that_cannot_be_told_is_ended(void **state)
+{
+    (void)state;
+    for (int asks = 0; asks <= 1; asks++) {
+        struct guest g;
+        guest_open_device(&g);
+        write_create_fence(&g, 200, false);
+        if (asks) {
+            begin(&g, PV_COMMAND_vkGetFenceStatus, true);
+            put_u64(&g, DEVICE);
+            put_u64(&g, 200);
+        }
+        submit_well(&g);
+        mock_vk_lose_device();
+        write_submit(&g, QUEUE, 0, 200, false);
+        assert_int_equal(submit(&g), asks);
+        assert_int_equal(g.failures, !asks);
+        guest_close(&g);
+    }
+}
+
 static void memory_that_was_refused_unseen_loses_the_device(void **state)
 {
     (void)state;
@@ -276,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(memory_is_bound),
+        CASE(a_guest_that_cannot_be_told_is_ended),
         CASE(memory_that_was_refused_unseen_loses_the_device),
         CASE(status_comes_from_the_driver_while_all_is_well),
         CASE(descriptors_are_written),
