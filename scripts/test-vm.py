@@ -22,12 +22,14 @@ import threading
 import time
 
 import vm
+import vm_nested
 import vm_screen
 
 SUITES = ['trixie', 'sid']
 FRAMES = 3
 GUEST = '/mnt/build/tests/vm/pv-vm-guest'
 DEMO = '/mnt/build/demo/pv-demo'
+E2E = '/mnt/build/tests/e2e/pv-e2e'
 NODE = '/dev/dri/renderD128'
 
 # What 100 contexts may leave in QEMU, in KiB. Its own tables for an emulated processor come and go
@@ -37,6 +39,9 @@ LEFT_KIB = 4096
 
 # Seconds for all end-to-end cases, natively and through us, on an emulated processor.
 DMABUF_TIMEOUT = 4 * 3600
+
+# The same of one case, or of booting, on a processor that an emulated processor emulates.
+NESTED_TIMEOUT = 3600
 
 
 class Run:
@@ -260,13 +265,18 @@ def fault_small_hostmem(root, build, accel):
     boot_with(root, build, accel, 'hostmem', hostmem='1M')
 
 
+def share_cases(machine):
+    """The end-to-end cases that Mesa offers over virtio-gpu only."""
+    names = machine.run(f'{E2E} --list').split()
+    return [name for name in names if name.startswith('share_')]
+
+
 def run_shares(machine):
-    """The end-to-end cases that a guest's kernel takes, each of which checks itself."""
-    names = machine.run('/mnt/build/tests/e2e/pv-e2e --list').split()
-    names = ' '.join(name for name in names if name.startswith('share_'))
+    """Each of them checks itself."""
+    names = ' '.join(share_cases(machine))
     # Apart from the results: Mesa remarks on a wait of some seconds, as QEMU 10 lets happen.
     output = machine.run(f'for name in {names}; do '
-                         'timeout 100 /mnt/build/tests/e2e/pv-e2e $name 2>/tmp/remarks || '
+                         f'timeout 100 {E2E} $name 2>/tmp/remarks || '
                          '{ echo "$name: status $?"; cat /tmp/remarks; exit 1; }; done', 600)
     vm.expect(len(output.splitlines()) == len(names.split()) > 0, output)
 
@@ -336,9 +346,40 @@ def dmabuf(root, build, accel):
             vm.say(f'# {line}')
 
 
+def judge_share(result):
+    """Why a case of the nested guest has not passed, or None."""
+    if result.status != 0:
+        return f'status {result.status}: {result.remarks[-1000:]}'
+    return None if result.output.strip() else 'it does not say what it did'
+
+
+def dmabuf_nested(root, build, accel):
+    """A guest of a guest whose kernel has udmabuf: programs share what are its dma-bufs."""
+    machine, host, memory = with_dmabufs(root, build, accel)
+    with machine:
+        expect_dmabufs(machine, host, memory)
+        names = share_cases(machine)
+        commands = ['vulkaninfo --summary', *(f'{E2E} {name}' for name in names)]
+        results = vm_nested.run(machine, commands, NESTED_TIMEOUT)
+        info = next(results)
+        vm.expect('Virtio-GPU Venus (' in info.output, info.output)
+        vm.say(f'# up, and vulkaninfo at its end, after {info.seconds:.0f} s')
+        failed, most = [], 0
+        for name, result in zip(names, results, strict=True): # to its end, where it powers off
+            problem = judge_share(result)
+            most = max(most, result.dmabufs)
+            vm.say(f'# {"failed" if problem else "passed"} {name} ({result.seconds:.0f} s, '
+                   f'up to {result.dmabufs} dma-bufs): {problem or result.output.strip()}')
+            if problem:
+                failed.append(f'{name}: {problem}')
+        vm.expect(names and not failed, '\n'.join(failed))
+        # So they are what the programs shared, not what the guest has at any time.
+        vm.expect(most > info.dmabufs, f'QEMU held {most} dma-bufs, {info.dmabufs} before')
+
+
 HOSTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem, host_with_dmabufs]
 # Slow without KVM, and so only run when it is named.
-SLOW = [dmabuf_window, dmabuf]
+SLOW = [dmabuf_window, dmabuf, dmabuf_nested]
 
 
 class Report:

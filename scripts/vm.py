@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -60,8 +61,8 @@ share files /system/mnt/files rw,cache=none
 exec chroot /system /bin/sh /mnt/files/guest.sh
 '''
 
-# The guest's end of Machine.run(): "NUMBER COMMAND" comes, "done NUMBER STATUS" goes.
-GUEST = r'''
+# How every guest begins once it has its root.
+GUEST_START = r'''
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 export XDG_RUNTIME_DIR=/run
 export VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json
@@ -69,6 +70,10 @@ modprobe virtio_gpu
 tries=0
 while [ ! -e /dev/dri/renderD128 ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 cd /mnt/files
+'''
+
+# The guest's end of Machine.run(): "NUMBER COMMAND" comes, "done NUMBER STATUS" goes.
+GUEST = GUEST_START + r'''
 stty -F /dev/ttyS1 raw -echo
 exec 3<>/dev/ttyS1
 echo "ready $(cut -d ' ' -f 1 /proc/uptime)" >&3
@@ -149,8 +154,28 @@ class Root:
         output = self.run(['dpkg-query', '-W', '-f', '${Version}', 'mesa-vulkan-drivers'])
         return output.split('-')[0]
 
+    def make_kernel(self, path):
+        """The kernel without its compression, which an emulated processor takes long to undo.
+
+        It is the payload of the setup header (Documentation/arch/x86/boot.rst): an ELF file, which
+        QEMU boots through PVH. The payload's last four bytes are the length of that file.
+        """
+        with open(self.path + self.kernel, 'rb') as file:
+            image = file.read()
+        expect(image[0x202:0x206] == b'HdrS', f'{self.kernel} has no setup header')
+        offset, length = struct.unpack_from('<II', image, 0x248)
+        offset += (image[0x1f1] + 1) * 512
+        payload, size = image[offset:offset + length - 4], image[offset + length - 4:][:4]
+        expect(payload.startswith(b'\x28\xb5\x2f\xfd'), f'{self.kernel} is not compressed by zstd')
+        with open(path + '.zst', 'wb') as file:
+            file.write(payload)
+        self.run(['zstd', '-q', '-d', '-f', '--rm', path + '.zst'], [os.path.dirname(path)])
+        expect(os.path.getsize(path) == int.from_bytes(size, 'little'),
+               f'{self.kernel}: its payload is not as long as it says')
+
     def make_initrd(self, path):
-        """busybox, the modules that lead to the root, and INIT."""
+        """busybox, the modules that lead to the root, and INIT; not compressed, as that costs more
+        than it saves."""
         with tempfile.TemporaryDirectory(prefix='pv-vm-') as folder:
             for name in ('bin', 'dev', 'modules', 'proc', 'system'):
                 os.mkdir(os.path.join(folder, name))
@@ -175,7 +200,7 @@ class Root:
                     *.xz) busybox unxz "$file" ;;
                     *.zst) zstd -q -d --rm "$file" ;;
                 esac; done
-                find . | cpio -o -H newc --quiet | gzip -1 >{path}'''], [os.path.dirname(path)])
+                find . | cpio -o -H newc --quiet >{path}'''], [os.path.dirname(path)])
 
 
 def become_root():
@@ -248,6 +273,34 @@ class Qmp:
         self.socket.close()
 
 
+def arguments(*, kernel, initrd, append, console, memory, accel, device, hostmem, shares,
+              processor='max', processors=1):
+    """QEMU's command line, but for who controls it. `shares`: the folders that INIT mounts."""
+    gl = 'gl' in device
+    share = 'local,security_model=none,multidevs=remap'
+    line = [
+        'qemu-system-x86_64', '-M', 'q35,memory-backend=mem', '-m', memory, '-object',
+        f'memory-backend-memfd,id=mem,size={memory},share=on', '-accel', accel, '-cpu', processor,
+        '-smp', str(processors), '-kernel', kernel, '-initrd', initrd, '-nodefaults', '-append',
+        f'console=ttyS0 quiet panic=-1 mitigations=off {append}', '-serial', f'file:{console}',
+        '-display', 'sdl,gl=on' if gl else 'none',
+        '-device', device + (f',hostmem={hostmem},blob=true,venus=true' if gl else ''),
+    ]
+    for tag, path in shares.items():
+        writable = '' if tag == 'files' else ',readonly=on'
+        line += ['-virtfs', f'{share},path={path},mount_tag={tag}{writable}']
+    return line
+
+
+def environment_of(library, vulkan):
+    """QEMU's, to use this library and the host's driver without a display."""
+    environment = {'XDG_RUNTIME_DIR': '/tmp', 'SDL_VIDEODRIVER': 'offscreen',
+                   'VK_DRIVER_FILES': vulkan}
+    if library:
+        environment['LD_LIBRARY_PATH'] = library
+    return environment
+
+
 Usage = collections.namedtuple('Usage', 'descriptors threads mappings heap_kib memory_kib')
 
 
@@ -293,35 +346,23 @@ class Machine:
         self.close()
 
     def arguments(self, append):
-        gpu = self.device
-        if 'gl' in gpu:
-            gpu += f',hostmem={self.hostmem},blob=true,venus=true'
-        share = 'local,security_model=none,multidevs=remap'
         # As libvirt starts it. The stock library needs a process of its own.
         sandbox = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,'
                    'resourcecontrol=deny'] if self.library else []
-        return [
-            'qemu-system-x86_64', '-M', 'q35,memory-backend=mem', '-m', self.memory, '-object',
-            f'memory-backend-memfd,id=mem,size={self.memory},share=on', '-accel', self.accel,
-            '-cpu', 'max', '-smp', str(self.processors), '-kernel', self.root.kernel, '-initrd',
-            self.folder + '/initrd.gz', '-nodefaults', '-name', 'guest,debug-threads=on', '-append',
-            f'console=ttyS0 quiet panic=-1 mitigations=off {append}',
-            '-serial', f'file:{self.folder}/console.log',
+        return arguments(
+            kernel=self.root.kernel, initrd=self.folder + '/initrd', append=append,
+            console=self.folder + '/console.log', memory=self.memory, accel=self.accel,
+            device=self.device, hostmem=self.hostmem, processors=self.processors,
+            shares={'root': '/', 'build': self.build, 'source': ROOT, 'files': self.files},
+        ) + [
+            '-name', 'guest,debug-threads=on',
             '-chardev', f'socket,id=control,path={self.folder}/control,server=on,wait=off',
             '-serial', 'chardev:control',
-            '-qmp', f'unix:{self.folder}/qmp,server=on,wait=off',
-            '-display', 'sdl,gl=on' if gpu != self.device else 'none', '-device', gpu,
-            '-virtfs', f'{share},path=/,mount_tag=root,readonly=on',
-            '-virtfs', f'{share},path={self.build},mount_tag=build,readonly=on',
-            '-virtfs', f'{share},path={ROOT},mount_tag=source,readonly=on',
-            '-virtfs', f'{share},path={self.files},mount_tag=files', *sandbox,
+            '-qmp', f'unix:{self.folder}/qmp,server=on,wait=off', *sandbox,
         ]
 
     def environment(self):
-        environment = {'XDG_RUNTIME_DIR': '/tmp', 'SDL_VIDEODRIVER': 'offscreen',
-                       'VK_DRIVER_FILES': self.vulkan}
-        if self.library:
-            environment['LD_LIBRARY_PATH'] = self.library
+        environment = environment_of(self.library, self.vulkan)
         if self.count_heap:
             environment['LD_PRELOAD'] = self.build + '/tests/vm/pv-vm-heap.so'
             environment['PV_VM_HEAP'] = self.folder + '/heap'
@@ -331,7 +372,7 @@ class Machine:
         os.mkdir(self.files)
         with open(self.files + '/guest.sh', 'w', encoding='ascii') as file:
             file.write(GUEST)
-        self.root.make_initrd(self.folder + '/initrd.gz')
+        self.root.make_initrd(self.folder + '/initrd')
         binds = [path for path in self.binds if not path.startswith('/tmp/')]
         variables = [f'{key}={value}' for key, value in self.environment().items()]
         with open(self.folder + '/qemu.log', 'w', encoding='utf-8') as log:
@@ -408,10 +449,13 @@ class Machine:
     def try_run(self, command, timeout=180):
         """(status, output) of a command line in the guest."""
         assert '\n' not in command
-        number = self.send(command)
+        return self.finish(self.send(command), command, timeout)
+
+    def finish(self, number, what, timeout):
+        """(status, output) of what send() has numbered."""
         line = ''
         while not line.startswith(f'done {number} '):
-            line = self.read_line(command, timeout)
+            line = self.read_line(what, timeout)
         return int(line.split()[2]), read(f'{self.files}/{number}.log')
 
     def run(self, command, timeout=180):
@@ -530,11 +574,11 @@ def boots_with_kvm(root):
         return False
     with tempfile.TemporaryDirectory(prefix='pv-vm-', dir='/tmp') as folder:
         os.chmod(folder, 0o755)
-        root.make_initrd(folder + '/initrd.gz')
+        root.make_initrd(folder + '/initrd')
         try:
             output = root.run(['qemu-system-x86_64', '-M', 'q35', '-m', '512M', '-accel', 'kvm',
                                '-cpu', 'max', '-smp', '2', '-kernel', root.kernel, '-initrd',
-                               folder + '/initrd.gz', '-nodefaults', '-no-reboot', '-display',
+                               folder + '/initrd', '-nodefaults', '-no-reboot', '-display',
                                'none', '-serial', 'stdio', '-append',
                                'console=ttyS0 quiet panic=-1 pv.probe'], timeout=20)
         except Failed:
