@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 // A doubly linked list, newest last.
@@ -131,6 +132,11 @@ static uint64_t cost_of(const struct pv_region *region)
     return resident >= 0 && (uint64_t)resident < size ? (uint64_t)resident : size;
 }
 
+static bool is_reusable(struct pv_region *region)
+{
+    return !region->unique && !atomic_load(&region->base.shared);
+}
+
 // The last reference is gone: the guest has freed the memory and maps it no more.
 static void region_destroy(struct pv_blob *base)
 {
@@ -143,8 +149,8 @@ static void region_destroy(struct pv_blob *base)
     if (parked) {
         list_remove(&recycler->parked, region);
     }
-    if (parked && !region->unique && !atomic_load(&base->shared) &&
-        region->cost <= PV_RECYCLER_MAX_BYTES && base->size <= PV_RECYCLER_MAX_SPACE) {
+    if (parked && is_reusable(region) && region->cost <= PV_RECYCLER_MAX_BYTES &&
+        base->size <= PV_RECYCLER_MAX_SPACE) {
         add_idle(recycler, region);
         gone =
             evict(recycler, PV_RECYCLER_MAX_REGIONS, PV_RECYCLER_MAX_BYTES, PV_RECYCLER_MAX_SPACE);
@@ -220,24 +226,73 @@ static bool fits(const struct pv_region *region, const struct pv_region_kind *ki
            (capture_address == 0 || region->capture_address == capture_address);
 }
 
-struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
-                                   uint64_t capture_address, VkDeviceMemory *import)
+// The newest first: its pages are the likeliest to be in some cache.
+static struct pv_region *find(const struct region_list *list, const struct pv_region_kind *kind,
+                              uint64_t capture_address)
 {
-    pthread_mutex_lock(&recycler->lock);
-    // The newest first: its pages are the likeliest to be in some cache.
-    struct pv_region *region = recycler->idle.newest;
+    struct pv_region *region = list->newest;
     while (region && !fits(region, kind, capture_address)) {
         region = region->older;
     }
-    if (region) {
-        remove_idle(recycler, region);
-        *import = region->import;
-        region->import = VK_NULL_HANDLE;
+    return region;
+}
+
+static VkDeviceMemory take_import(struct pv_region *region)
+{
+    const VkDeviceMemory import = region->import;
+    region->import = VK_NULL_HANDLE;
+    return import;
+}
+
+// False: the last reference is gone, and region_destroy() waits for the lock.
+static bool try_ref(struct pv_blob *blob)
+{
+    unsigned refs = atomic_load(&blob->refs);
+    while (refs != 0 && !atomic_compare_exchange_weak(&blob->refs, &refs, refs + 1)) {
     }
-    pthread_mutex_unlock(&recycler->lock);
-    if (region) {
-        atomic_store_explicit(&region->base.refs, 1, memory_order_relaxed);
+    return refs != 0;
+}
+
+// Under the lock. The guest has freed the memory, but word of the end of its mapping, which comes
+// another way, is not here yet. `*soon`: it is idle in a moment.
+static struct pv_region *take_parked(struct pv_recycler *recycler,
+                                     const struct pv_region_kind *kind, uint64_t capture_address,
+                                     VkDeviceMemory *import, bool *soon)
+{
+    struct pv_region *region = find(&recycler->parked, kind, capture_address);
+    if (!region || !is_reusable(region)) {
+        return NULL;
     }
+    *soon = !try_ref(&region->base);
+    if (*soon) {
+        return NULL;
+    }
+    list_remove(&recycler->parked, region);
+    *import = take_import(region);
+    return region;
+}
+
+struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
+                                   uint64_t capture_address, VkDeviceMemory *import)
+{
+    struct pv_region *region;
+    bool soon;
+    do {
+        soon = false;
+        pthread_mutex_lock(&recycler->lock);
+        region = find(&recycler->idle, kind, capture_address);
+        if (region) {
+            remove_idle(recycler, region);
+            *import = take_import(region);
+            atomic_store_explicit(&region->base.refs, 1, memory_order_relaxed);
+        } else if (capture_address) {
+            region = take_parked(recycler, kind, capture_address, import, &soon);
+        }
+        pthread_mutex_unlock(&recycler->lock);
+        if (soon) {
+            sched_yield();
+        }
+    } while (soon);
     return region;
 }
 
