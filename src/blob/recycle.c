@@ -12,6 +12,14 @@ struct region_list {
     struct pv_region *oldest, *newest;
 };
 
+// Regions that nobody has a reference to, and their bounds.
+struct shelf {
+    struct region_list list;
+    uint32_t count, max_count;
+    uint64_t bytes, max_bytes; // of memory
+    uint64_t space, max_space; // of addresses
+};
+
 struct pv_recycler {
     atomic_uint refs;
     VkDevice device;
@@ -21,10 +29,8 @@ struct pv_recycler {
     // whoever frees one keeps close() waiting.
     pthread_mutex_t lock;
     bool closed;
-    struct region_list idle;   // nobody has a reference
-    struct region_list parked; // freed by the guest, still mapped by it
-    uint32_t idle_count;
-    uint64_t idle_bytes, idle_space; // of memory; of addresses
+    struct shelf idle, captured; // captured: allocated so that a replay can find them again
+    struct region_list parked;   // freed by the guest, still mapped by it
 };
 
 static void list_add(struct region_list *list, struct pv_region *region)
@@ -89,37 +95,48 @@ static void end_storages(struct pv_region *gone)
     }
 }
 
-// Into the idle ones, or out of them.
-static void add_idle(struct pv_recycler *recycler, struct pv_region *region)
+static struct shelf *shelf_of(struct pv_recycler *recycler, const struct pv_region_kind *kind)
 {
-    list_add(&recycler->idle, region);
-    recycler->idle_count++;
-    recycler->idle_bytes += region->cost;
-    recycler->idle_space += region->base.size;
+    return kind->flags & VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT ? &recycler->captured
+                                                                              : &recycler->idle;
 }
 
-static void remove_idle(struct pv_recycler *recycler, struct pv_region *region)
+static void shelf_add(struct shelf *shelf, struct pv_region *region)
 {
-    list_remove(&recycler->idle, region);
-    recycler->idle_count--;
-    recycler->idle_bytes -= region->cost;
-    recycler->idle_space -= region->base.size;
+    list_add(&shelf->list, region);
+    shelf->count++;
+    shelf->bytes += region->cost;
+    shelf->space += region->base.size;
 }
 
-// Takes the oldest out until the bounds hold; a chain by `newer`. `lock` is held.
-static struct pv_region *evict(struct pv_recycler *recycler, uint32_t max_regions,
-                               uint64_t max_bytes, uint64_t max_space)
+static void shelf_remove(struct shelf *shelf, struct pv_region *region)
 {
-    struct pv_region *gone = NULL;
-    while (recycler->idle_count > max_regions || recycler->idle_bytes > max_bytes ||
-           recycler->idle_space > max_space) {
-        struct pv_region *region = recycler->idle.oldest;
-        remove_idle(recycler, region);
+    list_remove(&shelf->list, region);
+    shelf->count--;
+    shelf->bytes -= region->cost;
+    shelf->space -= region->base.size;
+}
+
+// Takes the oldest out until the bounds hold, or all; puts them before `gone`, a chain by `newer`.
+// `lock` is held.
+static struct pv_region *evict(struct pv_recycler *recycler, struct shelf *shelf, bool all,
+                               struct pv_region *gone)
+{
+    while (shelf->list.oldest &&
+           (all || shelf->count > shelf->max_count || shelf->bytes > shelf->max_bytes ||
+            shelf->space > shelf->max_space)) {
+        struct pv_region *region = shelf->list.oldest;
+        shelf_remove(shelf, region);
         free_import(recycler, region);
         region->newer = gone;
         gone = region;
     }
     return gone;
+}
+
+static struct pv_region *evict_all(struct pv_recycler *recycler)
+{
+    return evict(recycler, &recycler->captured, true, evict(recycler, &recycler->idle, true, NULL));
 }
 
 // What keeping a region costs. A large one whose pages were hardly touched costs hardly more than
@@ -151,9 +168,9 @@ static void region_destroy(struct pv_blob *base)
     }
     if (parked && is_reusable(region) && region->cost <= PV_RECYCLER_MAX_BYTES &&
         base->size <= PV_RECYCLER_MAX_SPACE) {
-        add_idle(recycler, region);
-        gone =
-            evict(recycler, PV_RECYCLER_MAX_REGIONS, PV_RECYCLER_MAX_BYTES, PV_RECYCLER_MAX_SPACE);
+        struct shelf *shelf = shelf_of(recycler, &region->kind);
+        shelf_add(shelf, region);
+        gone = evict(recycler, shelf, false, NULL);
     } else {
         free_import(recycler, region);
         gone = region;
@@ -170,6 +187,12 @@ struct pv_recycler *pv_recycler_create(VkDevice device, const struct pv_device_f
     if (recycler) {
         recycler->device = device;
         recycler->vk = vk;
+        recycler->idle = (struct shelf){.max_count = PV_RECYCLER_MAX_REGIONS,
+                                        .max_bytes = PV_RECYCLER_MAX_BYTES,
+                                        .max_space = PV_RECYCLER_MAX_SPACE};
+        recycler->captured = (struct shelf){.max_count = PV_RECYCLER_MAX_CAPTURED,
+                                            .max_bytes = 4 * PV_RECYCLER_MAX_BYTES,
+                                            .max_space = PV_RECYCLER_MAX_SPACE};
         atomic_init(&recycler->refs, 1);
         pthread_mutex_init(&recycler->lock, NULL);
     }
@@ -182,7 +205,7 @@ void pv_recycler_close(struct pv_recycler *recycler)
         return;
     }
     pthread_mutex_lock(&recycler->lock);
-    struct pv_region *gone = evict(recycler, 0, 0, 0);
+    struct pv_region *gone = evict_all(recycler);
     while (recycler->parked.oldest) {
         struct pv_region *region = recycler->parked.oldest;
         list_remove(&recycler->parked, region);
@@ -197,7 +220,7 @@ void pv_recycler_close(struct pv_recycler *recycler)
 bool pv_recycler_flush(struct pv_recycler *recycler)
 {
     pthread_mutex_lock(&recycler->lock);
-    struct pv_region *gone = evict(recycler, 0, 0, 0);
+    struct pv_region *gone = evict_all(recycler);
     pthread_mutex_unlock(&recycler->lock);
     end_storages(gone);
     return gone != NULL;
@@ -280,9 +303,10 @@ struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv
     do {
         soon = false;
         pthread_mutex_lock(&recycler->lock);
-        region = find(&recycler->idle, kind, capture_address);
+        struct shelf *shelf = shelf_of(recycler, kind);
+        region = find(&shelf->list, kind, capture_address);
         if (region) {
-            remove_idle(recycler, region);
+            shelf_remove(shelf, region);
             *import = take_import(region);
             atomic_store_explicit(&region->base.refs, 1, memory_order_relaxed);
         } else if (capture_address) {

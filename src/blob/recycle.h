@@ -12,8 +12,10 @@
 //
 // A guest that replays a capture wants memory at the device address that it had before. A driver
 // gives that to its own allocations only (VUID-VkMemoryAllocateInfo-opaqueCaptureAddress-03333),
-// and those cannot be mapped by guests; but a region that is still there has its address. Private
-// to src/blob.
+// and those cannot be mapped by guests; but a region that is still there has its address. It need
+// not even be idle: the guest frees memory by its ring and ends the mapping by its socket or
+// virtqueue, and whichever comes last must not decide whether the replay succeeds. Private to
+// src/blob.
 #ifndef PV_BLOB_RECYCLE_H
 #define PV_BLOB_RECYCLE_H
 
@@ -42,10 +44,12 @@ struct pv_region {
 // Counted: regions may outlive their device.
 struct pv_recycler;
 
-// Bounds of what is idle: in number, in memory that is really there, and in address space.
-#define PV_RECYCLER_MAX_REGIONS 128u
-#define PV_RECYCLER_MAX_BYTES   ((uint64_t)64 << 20)
-#define PV_RECYCLER_MAX_SPACE   ((uint64_t)1 << 30)
+// Bounds of what is idle: in number, in memory that is really there, and in address space. Of
+// memory that a guest wants to find again more is kept, because nothing else has its addresses.
+#define PV_RECYCLER_MAX_REGIONS  128u
+#define PV_RECYCLER_MAX_CAPTURED 512u
+#define PV_RECYCLER_MAX_BYTES    ((uint64_t)64 << 20)
+#define PV_RECYCLER_MAX_SPACE    ((uint64_t)1 << 30)
 
 // Borrows `vk` until closed. Failure: NULL.
 struct pv_recycler *pv_recycler_create(VkDevice device, const struct pv_device_functions *vk);
@@ -61,8 +65,9 @@ bool pv_recycler_flush(struct pv_recycler *recycler);
 // `granularity`, a power of two. Failure: false, the result would be too large.
 bool pv_region_size(uint64_t size, uint64_t granularity, uint64_t *rounded);
 
-// An idle region of this kind, with one reference, and its import. `capture_address`: only one with
-// this opaque capture address, 0: any. NULL: there is none. Thread-safety: Safe.
+// An idle region of this kind, with one reference, and its import; or, with `capture_address`, one
+// that the guest has freed and that has this opaque capture address. NULL: there is none.
+// Thread-safety: Safe.
 struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv_region_kind *kind,
                                    uint64_t capture_address, VkDeviceMemory *import);
 
