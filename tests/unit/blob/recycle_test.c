@@ -218,42 +218,57 @@ static void gives_fresh_bytes_to_those_who_ask(void **state)
     close_fixture(&fixture);
 }
 
-// A guest that replays a capture: the address that a driver gave to an import, it gives to no
-// other.
+// What a guest that captures and replays chains to its allocations.
+struct capture {
+    VkMemoryAllocateFlagsInfo flags;
+    VkMemoryOpaqueCaptureAddressAllocateInfo at;
+};
+
+static void capture_init(struct capture *capture)
+{
+    *capture = (struct capture){
+        .flags = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+                  .pNext = &capture->at,
+                  .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT |
+                           VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT},
+        .at = {.sType = VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO}};
+}
+
+static uint64_t capture_address(struct fixture *fixture, const struct pv_blob_memory *memory)
+{
+    const VkDeviceMemoryOpaqueCaptureAddressInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
+        .memory = memory->handle};
+    return fixture->mock.vk.vkGetDeviceMemoryOpaqueCaptureAddress(fixture->mock.handle, &info);
+}
+
+// The address that a driver gave to an import, it gives to no other.
 static void finds_the_address_of_a_capture(void **state)
 {
     (void)state;
     struct fixture fixture;
     open_fixture(&fixture);
-    VkMemoryOpaqueCaptureAddressAllocateInfo at = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO};
-    const VkMemoryAllocateFlagsInfo flags = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-        .pNext = &at,
-        .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT |
-                 VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_CAPTURE_REPLAY_BIT};
+    struct capture capture;
+    capture_init(&capture);
     struct pv_blob_memory memory[3];
     uint64_t addresses[3];
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[i]), VK_SUCCESS);
-        addresses[i] = fixture.mock.vk.vkGetDeviceMemoryOpaqueCaptureAddress(
-            fixture.mock.handle,
-            &(VkDeviceMemoryOpaqueCaptureAddressInfo){
-                .sType = VK_STRUCTURE_TYPE_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
-                .memory = memory[i].handle});
+        assert_int_equal(try_allocate(&fixture, &capture.flags, 4096, CACHED, &memory[i]),
+                         VK_SUCCESS);
+        addresses[i] = capture_address(&fixture, &memory[i]);
     }
     const VkDeviceMemory first = memory[0].handle;
     for (int i = 0; i < 3; i++) {
         give_back(&fixture, &memory[i]);
     }
 
-    at.opaqueCaptureAddress = addresses[0]; // not the newest
-    assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[0]), VK_SUCCESS);
+    capture.at.opaqueCaptureAddress = addresses[0]; // not the newest
+    assert_int_equal(try_allocate(&fixture, &capture.flags, 4096, CACHED, &memory[0]), VK_SUCCESS);
     assert_ptr_equal(memory[0].handle, first);
     assert_non_null(pv_blob_map(memory[0].blob));
 
     // In use: the driver is asked, for memory of its own.
-    assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[1]), VK_SUCCESS);
+    assert_int_equal(try_allocate(&fixture, &capture.flags, 4096, CACHED, &memory[1]), VK_SUCCESS);
     assert_null(memory[1].blob);
     struct mock_vk_memory info;
     assert_true(mock_vk_get_memory(memory[1].handle, &info));
@@ -264,12 +279,50 @@ static void finds_the_address_of_a_capture(void **state)
     // Freed, but the guest's resource is not gone yet: word of it comes by another way.
     struct pv_blob *resource = pv_blob_memory_export(fixture.device, &memory[0]);
     give_back(&fixture, &memory[0]);
-    assert_int_equal(try_allocate(&fixture, &flags, 4096, CACHED, &memory[0]), VK_SUCCESS);
+    assert_int_equal(try_allocate(&fixture, &capture.flags, 4096, CACHED, &memory[0]), VK_SUCCESS);
     assert_ptr_equal(memory[0].handle, first);
     pv_blob_unref(resource);
     assert_non_null(pv_blob_map(memory[0].blob));
     give_back(&fixture, &memory[0]);
     assert_true(mock_vk_is_alive((uint64_t)(uintptr_t)first)); // idle again
+    close_fixture(&fixture);
+}
+
+// More than is kept of others, as the Vulkan CTS does it (capture_replay_stress).
+static void finds_many_addresses(void **state)
+{
+    (void)state;
+    enum { MANY = 150 };
+    struct fixture fixture;
+    open_fixture(&fixture);
+    struct capture capture;
+    capture_init(&capture);
+    struct pv_blob_memory memory[MANY];
+    uint64_t addresses[MANY], total = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        const uint64_t size = UINT64_C(4096) << (i * 7 % 11);
+        assert_int_equal(try_allocate(&fixture, &capture.flags, size, CACHED, &memory[i]),
+                         VK_SUCCESS);
+        addresses[i] = capture_address(&fixture, &memory[i]);
+        total += size;
+    }
+    assert_true(total > PV_RECYCLER_MAX_BYTES && MANY > PV_RECYCLER_MAX_REGIONS);
+    for (uint32_t i = 0; i < MANY; i++) {
+        give_back(&fixture, &memory[i]);
+    }
+    const uint32_t before = imports();
+    for (uint32_t i = MANY; i-- > 0;) {
+        capture.at.opaqueCaptureAddress = addresses[i];
+        const uint64_t size = UINT64_C(4096) << (i * 7 % 11);
+        assert_int_equal(try_allocate(&fixture, &capture.flags, size, CACHED, &memory[i]),
+                         VK_SUCCESS);
+        assert_int_equal(capture_address(&fixture, &memory[i]), addresses[i]);
+        assert_non_null(memory[i].blob);
+    }
+    assert_int_equal(imports(), before);
+    for (uint32_t i = 0; i < MANY; i++) {
+        give_back(&fixture, &memory[i]);
+    }
     close_fixture(&fixture);
 }
 
@@ -466,6 +519,7 @@ int main(void)
         cmocka_unit_test(keeps_nothing_that_others_may_see),
         cmocka_unit_test(gives_fresh_bytes_to_those_who_ask),
         cmocka_unit_test(finds_the_address_of_a_capture),
+        cmocka_unit_test(finds_many_addresses),
         cmocka_unit_test(keeps_a_bounded_number),
         cmocka_unit_test(keeps_bounded_bytes),
         cmocka_unit_test(keeps_large_regions_that_are_empty),
