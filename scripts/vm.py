@@ -174,8 +174,7 @@ class Root:
                f'{self.kernel}: its payload is not as long as it says')
 
     def make_initrd(self, path):
-        """busybox, the modules that lead to the root, and INIT; not compressed, as that costs more
-        than it saves."""
+        """busybox, the modules that lead to the root, and INIT; nothing that has to be unpacked."""
         with tempfile.TemporaryDirectory(prefix='pv-vm-') as folder:
             for name in ('bin', 'dev', 'modules', 'proc', 'system'):
                 os.mkdir(os.path.join(folder, name))
