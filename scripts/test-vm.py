@@ -359,11 +359,12 @@ def dmabuf_nested(root, build, accel):
     with machine:
         expect_dmabufs(machine, host, memory)
         names = share_cases(machine)
-        commands = ['vulkaninfo --summary', *(f'{E2E} {name}' for name in names)]
+        # vulkaninfo takes six minutes there.
+        commands = [f'{E2E} {name}' for name in ['info_properties', *names]]
         results = vm_nested.run(machine, commands, NESTED_TIMEOUT)
         info = next(results)
         vm.expect('Virtio-GPU Venus (' in info.output, info.output)
-        vm.say(f'# up, and vulkaninfo at its end, after {info.seconds:.0f} s')
+        vm.say(f'# up, and {commands[0]} at its end, after {info.seconds:.0f} s')
         failed, most = [], 0
         for name, result in zip(names, results, strict=True): # to its end, where it powers off
             problem = judge_share(result)
