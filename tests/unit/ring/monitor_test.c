@@ -67,12 +67,13 @@ static void sets_alive_at_once_and_again(void **state)
     assert_false(is_alive(&guests[0]));
     assert_true(pv_monitor_add(monitor, guests[0].ring, PERIOD_US));
     assert_true(is_alive(&guests[0]));
+    // Not each time on a busy machine.
     uint64_t shortest_ns = UINT64_MAX;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 100 && shortest_ns > PERIOD_US * UINT64_C(1000); i++) {
         const uint64_t ns = revival_ns(&guests[0]);
         shortest_ns = ns < shortest_ns ? ns : shortest_ns;
     }
-    assert_true(shortest_ns <= PERIOD_US * UINT64_C(1000)); // the others met a busy machine
+    assert_true(shortest_ns <= PERIOD_US * UINT64_C(1000));
     assert_false(is_alive(&guests[1]));
 }
 
