@@ -244,49 +244,21 @@ static void an_idle_ring_sleeps(void **state)
     guest_close(&guest);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-// How often a new ring sleeps between commands that are far apart: the first time, and as a rule
-// (the median) when it has seen some.
-static void count_sleeps(uint32_t *first, uint32_t *as_a_rule)
-{
-    uint32_t sleeps[12];
-    open_and_start(4096, MS);
-    guest_wait_status(&guest, PV_RING_STATUS_IDLE);
-    guest_wait_sleep(&guest);
-    for (size_t i = 0; i < PV_ARRAY_LENGTH(sleeps); i++) {
-        const uint32_t before = atomic_load(&guest.sleeps);
-        const uint32_t seqno = guest_put(&guest, COMMAND_CHECK, 0, 64);
-        guest_submit_and_notify(&guest);
-        guest_wait_head(&guest, seqno);
-        guest_wait_status(&guest, PV_RING_STATUS_IDLE);
-        guest_wait_sleep(&guest);
-        sleeps[i] = atomic_load(&guest.sleeps) - before;
-        sleep_ns(2 * MS);
-    }
-    guest_close(&guest);
-
-    *first = sleeps[0];
-    qsort(sleeps + 3, 9, sizeof(*sleeps), compare);
-    *as_a_rule = sleeps[3 + 4];
-}
-
-// Between two commands that are far apart a ring first looks some times, and then no more: it
-// sleeps once through the time in which IDLE must not be set, and once in it. A machine that keeps
-// a ring from running makes gaps shorter or none, so several rings have their try.
-static void a_ring_that_is_used_rarely_does_not_look(void **state)
+static void learns_how_long_gaps_are(void **state)
 {
     (void)state;
-    uint32_t first = 0, as_a_rule = UINT32_MAX;
-    for (int i = 0; i < 50 && (first < 3 || as_a_rule > 2); i++) {
-        count_sleeps(&first, &as_a_rule);
+    open_and_start(4096, MS);
+    guest_wait_status(&guest, PV_RING_STATUS_IDLE);
+    for (uint32_t i = 1; i <= 5; i++) {
+        sleep_ns(2 * MS);
+        guest_put(&guest, COMMAND_CHECK, 0, 64);
+        guest_submit(&guest);
+        pv_ring_notify(guest.ring);
+        guest_wait_head(&guest, guest.tail);
+        guest_wait_status(&guest, PV_RING_STATUS_IDLE);
+        assert_int_equal(guest.ring->pace.long_gaps, i);
     }
-    assert_true(first >= 3);
-    assert_true(as_a_rule <= 2);
+    guest_close(&guest);
 }
 
 static void works_with_any_idle_timeout(void **state)
@@ -404,7 +376,7 @@ int main(void)
         cmocka_unit_test(is_awake_while_there_is_work),
         cmocka_unit_test(stays_awake_for_the_idle_time_after_a_notification),
         cmocka_unit_test(an_idle_ring_sleeps),
-        cmocka_unit_test(a_ring_that_is_used_rarely_does_not_look),
+        cmocka_unit_test(learns_how_long_gaps_are),
         cmocka_unit_test(works_with_any_idle_timeout),
         cmocka_unit_test(loses_no_submission),
         cmocka_unit_test(stops_in_every_state),
