@@ -30,8 +30,11 @@ struct pv_ring *pv_ring_create(const struct pv_ring_params *params, const char *
         return NULL;
     }
 
-    struct pv_ring *ring = calloc(1, sizeof(*ring));
+    struct pv_ring *ring = aligned_alloc(_Alignof(struct pv_ring), sizeof(*ring));
     uint8_t *copy = malloc((size_t)layout->buffer_size);
+    if (ring) {
+        memset(ring, 0, sizeof(*ring));
+    }
     if (!ring || !copy || pthread_mutex_init(&ring->lock, NULL) != 0) {
         free(copy);
         free(ring);

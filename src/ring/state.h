@@ -17,6 +17,9 @@ enum {
 
 #define PV_RING_NOBODY_WAITS UINT64_MAX
 
+// What others look at is kept off the lines that the ring thread writes all the time.
+#define PV_CACHE_LINE 64
+
 struct pv_ring {
     // Constant. The pointers lead into guest memory.
     const struct pv_ring_ops *ops;
@@ -36,11 +39,10 @@ struct pv_ring {
     uint32_t batch_size;   // 0 between batches
     uint32_t signals_seen; // value of `signals` that the thread has taken note of
     struct pv_pace pace;
-    char padding[64];
 
     // Bytes executed; the low half is head. Private, because the guest can write to its head.
     // Written by the ring thread. Pairs with the acquire loads of those who wait for the ring.
-    _Atomic uint64_t done;
+    _Alignas(PV_CACHE_LINE) _Atomic uint64_t done;
     // The smallest position that somebody waits for. Changed under `lock`; pv_ring_publish()
     // reads it without, see there.
     _Atomic uint64_t wake_at;
