@@ -61,6 +61,9 @@ void pv_os_thread_set_name(const char *name);
 void pv_os_thread_set_nice(int nice);
 // Asks for wake-ups without the usual timer slack.
 void pv_os_thread_set_low_latency(void);
+// Goes to another of the cores that this thread may use, if there is one and the system can. It may
+// use the same ones afterwards.
+void pv_os_thread_change_core(void);
 
 // Opens the host's Vulkan library: `path`, or the platform's usual names when NULL.
 // Returns vkGetInstanceProcAddr as a plain pointer, or NULL with one sentence in `error`.

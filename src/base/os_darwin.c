@@ -160,3 +160,8 @@ void pv_os_thread_set_low_latency(void)
     thread_policy_set(pthread_mach_thread_np(pthread_self()), THREAD_LATENCY_QOS_POLICY,
                       (thread_policy_t)&policy, THREAD_LATENCY_QOS_POLICY_COUNT);
 }
+
+void pv_os_thread_change_core(void)
+{
+    // The system does not let threads choose.
+}

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -135,4 +136,18 @@ void pv_os_thread_set_nice(int nice)
 void pv_os_thread_set_low_latency(void)
 {
     prctl(PR_SET_TIMERSLACK, 1UL);
+}
+
+void pv_os_thread_change_core(void)
+{
+    cpu_set_t allowed, others;
+    const int core = sched_getcpu();
+    if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+        return;
+    }
+    others = allowed;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof(others), &others) == 0) {
+        sched_setaffinity(0, sizeof(allowed), &allowed);
+    }
 }

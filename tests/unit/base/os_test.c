@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -267,6 +268,32 @@ static void thread_properties_belong_to_one_thread(void **state)
     assert_int_equal(prctl(PR_GET_TIMERSLACK), slack_before);
 }
 
+static void a_thread_changes_its_core_and_may_use_the_same(void **state)
+{
+    (void)state;
+    cpu_set_t allowed, after;
+    assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    bool changed = false; // the scheduler may bring it back at once
+    for (int i = 0; i < 100 && !changed; i++) {
+        const int before = sched_getcpu();
+        pv_os_thread_change_core();
+        changed = sched_getcpu() != before;
+    }
+    assert_int_equal(changed, CPU_COUNT(&allowed) > 1);
+    assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+    assert_true(CPU_EQUAL(&allowed, &after));
+
+    // With no other core it stays.
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    pv_os_thread_change_core();
+    assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+    assert_true(CPU_EQUAL(&one, &after));
+    assert_int_equal(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, check_no_fd_is_left)
@@ -283,6 +310,7 @@ int main(void)
         CASE(closing_keeps_errno),
         CASE(time_moves_on_with_the_system_clock),
         CASE(thread_properties_belong_to_one_thread),
+        CASE(a_thread_changes_its_core_and_may_use_the_same),
     };
 #undef CASE
     return cmocka_run_group_tests(tests, check_no_fd_is_left, NULL);
