@@ -1,9 +1,11 @@
 // How a ring thread waits for work: three stages, counted from when the ring ran out of it. This
 // part decides, ring/thread.c does.
 //
-// 1. Spin, first for 48 us and then as ring/pace.h has learned. Every few microseconds the thread
-//    yields; a turn that took long means that somebody else needs this core (the guest, or the
-//    host driver's own threads when it renders on the CPU), and ends the spin.
+// 1. Spin, first for 48 us and then as ring/pace.h has learned. Each turn looks and then yields;
+// one
+//    that took long means that somebody else needs this core (the guest, or the host driver's own
+//    threads when it renders on the CPU), and ends the spin. A ring that has the core for itself
+//    first looks some time without yielding: a yield takes as long as looking does.
 // 2. Sleep and look again. Each sleep is a quarter of the time since the last sign of life, so
 //    commands are found late by a quarter of the gap at most, and a millisecond takes a dozen
 //    wake-ups. No status bit is set, so the guest does not pay for a notification, which in a
@@ -15,6 +17,14 @@
 //    that, and is free to send again by then. (One that is still under way will wake us.) Apart
 //    from this IDLE may be set at any time; we wait idle_timeout after the last work as well,
 //    because stage 2 is cheap. A wait for our seqno counts as a notification.
+//
+// Between the first two the thread may move to another core. A driver that renders on the CPU has
+// threads of its own, and the scheduler wakes a thread where it last ran. If that is our core, the
+// guest has its own for itself, yields 15 times in no time and sleeps for 160 us, each time. If it
+// is the guest's, the guest yields to it, and finds its work done. So if the driver ran on our core
+// in a wait, has finished, and the guest does not come, three times in a row, then we leave that
+// core, and the guest, which wakes up where it is free, shares it with the driver. Where that does
+// not help, it is tried less and less often.
 #ifndef PV_RING_LOOKOUT_H
 #define PV_RING_LOOKOUT_H
 
@@ -25,6 +35,7 @@
 
 enum pv_lookout_step {
     PV_LOOKOUT_SPIN,  // look for half a microsecond, then yield
+    PV_LOOKOUT_MOVE,  // to another core
     PV_LOOKOUT_SLEEP, // until `until_ns`
     PV_LOOKOUT_IDLE,  // tell the guest, sleep until notified
 };
@@ -39,7 +50,10 @@ struct pv_lookout {
     uint64_t alive_ns; // the last sign of life: `begin_ns`, or a notification
     struct pv_pace_plan plan;
     bool planned;
+    bool shared;          // somebody else ran on our core
+    uint32_t turns_alone; // of the spin, since then
     bool contended;
+    bool spun; // the first stage is over
 
     enum pv_lookout_step step; // the latest
     uint64_t until_ns;         // of a sleep

@@ -26,6 +26,8 @@ struct pv_pace {
     uint64_t late_ns;                     // how late a sleep ends, typically
     uint32_t long_gaps;                   // the latest ones in a row
     uint32_t surprises;                   // long gaps that were none, bounded
+    uint32_t shared_waits;                // see ring/lookout.h
+    uint64_t moved_ns, pause_ns;          // when it changed its core, and how long not to again
     uint32_t lulls;                       // times in a row that no stream came, bounded
     uint32_t unasked;                     // times to go without asking for one
 };

@@ -106,6 +106,9 @@ static void wait_for_work(struct pv_ring *ring)
             }
             sched_yield();
             break;
+        case PV_LOOKOUT_MOVE:
+            pv_os_thread_change_core();
+            break;
         case PV_LOOKOUT_SLEEP:
             sleep_until(ring, signals, lookout.until_ns);
             break;
