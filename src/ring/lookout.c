@@ -11,6 +11,8 @@
 #define WAITS_TO_MOVE 3u
 #define MIN_PAUSE_NS  2000000
 #define MAX_PAUSE_NS  64000000
+// A guest that waits for more than this sleeps wherever its driver runs.
+#define SMALL_WORK_NS 80000
 #define MIN_SLEEP_NS  10000
 #define MAX_SLEEP_NS  10000000
 
@@ -47,7 +49,8 @@ static bool should_spin(struct pv_lookout *lookout)
 static bool should_move(struct pv_lookout *lookout)
 {
     struct pv_pace *pace = lookout->pace;
-    if (!lookout->shared || lookout->contended || lookout->turns_alone < ALONE_TURNS) {
+    if (!lookout->shared || lookout->contended || lookout->turns_alone < ALONE_TURNS ||
+        lookout->shared_ns - pace->work_ns > SMALL_WORK_NS) {
         pace->shared_waits = 0;
         return false;
     }
@@ -111,6 +114,7 @@ static void note_turn(struct pv_lookout *lookout, uint64_t turn_ns)
     if (turn_ns > ALONE_NS) {
         lookout->turns_alone = 0;
         lookout->shared = true;
+        lookout->shared_ns = lookout->now_ns;
     } else {
         lookout->turns_alone++;
     }
@@ -150,6 +154,9 @@ void pv_lookout_notified(struct pv_lookout *lookout)
 
 void pv_lookout_end(struct pv_lookout *lookout)
 {
+    if (lookout->now_ns - lookout->begin_ns >= PV_PACE_MIN_NS) {
+        lookout->pace->work_ns = lookout->now_ns;
+    }
     if (lookout->overslept) {
         pv_pace_note_surprise(lookout->pace);
     } else {

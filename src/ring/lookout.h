@@ -22,9 +22,9 @@
 // threads of its own, and the scheduler wakes a thread where it last ran. If that is our core, the
 // guest has its own for itself, yields 15 times in no time and sleeps for 160 us, each time. If it
 // is the guest's, the guest yields to it, and finds its work done. So if the driver ran on our core
-// in a wait, has finished, and the guest does not come, three times in a row, then we leave that
-// core, and the guest, which wakes up where it is free, shares it with the driver. Where that does
-// not help, it is tried less and less often.
+// in a wait, has soon finished, and the guest does not come, three times in a row, then we leave
+// that core, and the guest, which wakes up where it is free, shares it with the driver. Where that
+// does not help, it is tried less and less often.
 #ifndef PV_RING_LOOKOUT_H
 #define PV_RING_LOOKOUT_H
 
@@ -50,7 +50,8 @@ struct pv_lookout {
     uint64_t alive_ns; // the last sign of life: `begin_ns`, or a notification
     struct pv_pace_plan plan;
     bool planned;
-    bool shared;          // somebody else ran on our core
+    bool shared;          // somebody else ran on our core,
+    uint64_t shared_ns;   // until then
     uint32_t turns_alone; // of the spin, since then
     bool contended;
     bool spun; // the first stage is over

@@ -27,9 +27,10 @@ struct pv_pace {
     uint32_t long_gaps;                   // the latest ones in a row
     uint32_t surprises;                   // long gaps that were none, bounded
     uint32_t shared_waits;                // see ring/lookout.h
-    uint64_t moved_ns, pause_ns;          // when it changed its core, and how long not to again
-    uint32_t lulls;                       // times in a row that no stream came, bounded
-    uint32_t unasked;                     // times to go without asking for one
+    uint64_t work_ns;            // when work came after the last gap that was not spun through
+    uint64_t moved_ns, pause_ns; // when it changed its core, and how long not to again
+    uint32_t lulls;              // times in a row that no stream came, bounded
+    uint32_t unasked;            // times to go without asking for one
 };
 
 // Times since the ring ran out of work. Equal times: do not spin.

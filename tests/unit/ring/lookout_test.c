@@ -179,6 +179,7 @@ static void stays_where_moving_is_no_help(void **state)
     } cases[] = {
         {"nobody else is here", {0}, 250 * US},
         {"the driver is still at work", {.others_ns = 20 * US}, 250 * US},
+        {"the guest would sleep anyway", {.driver_ns = 100 * US}, 400 * US},
         {"the driver works for long", {.driver_ns = 300 * US}, 900 * US},
         {"the guest comes in time", {.driver_ns = 20 * US}, 30 * US},
     };
