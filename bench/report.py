@@ -13,6 +13,7 @@ import sys
 
 from results import cpu_ratio, has_moved, limit, load, ratio
 from server import TARGETS
+import targets
 
 
 def number(value):
@@ -97,7 +98,8 @@ def markdown(results, pictures, library):
              'the native one: smaller is better. `limit/native` is what a server that costs nothing',
              'would reach, because the guest driver needs the rest. The meaning of the rows is in the',
              'programs of `bench/`, why they are as they are in',
-             '[performance.md](../docs/performance.md).', '']
+             '[performance.md](../docs/performance.md).', '',
+             '## Targets', '', *targets.table(results), '']
     for result, picture in zip(results, pictures):
         lines += [f'## {title(result)}', '', f'* {conditions(result)}',
                   f'* {core_distances(result)}']
@@ -175,7 +177,8 @@ def main():
             with open(os.path.join(options.svg, name), 'w', encoding='utf-8') as file:
                 file.write(svg(result))
     print(library)
-    print('\n'.join(text(result) for result in results), end='')
+    print('\n'.join(text(result) for result in results))
+    print('\n'.join(targets.table(results)))
     if options.markdown:
         with open(options.markdown, 'w', encoding='utf-8') as file:
             file.write(markdown(results, pictures, library))
