@@ -128,12 +128,16 @@ class Run:
         """512 MiB are written by the guest, copied by the device, and checked."""
         self.note(self.machine.run(f'{GUEST} upload 512', 300))
 
+    def turn_cube(self, name, **options):
+        """`options`: which X server."""
+        with vm_screen.XServer(self.machine, **options) as server:
+            first = server.start_cube(os.path.join(self.out, name + '_1.png'))
+            self.machine.run('sleep 1')
+            vm.expect(self.screenshot(name + '_2').rgb != first.rgb, 'the cube does not turn')
+
     def case_windowed_cube(self):
         """vkcube turns in a window of a guest's X server."""
-        with vm_screen.XServer(self.machine) as server:
-            first = server.start_cube(os.path.join(self.out, 'cube_1.png'))
-            self.machine.run('sleep 1')
-            vm.expect(self.screenshot('cube_2').rgb != first.rgb, 'the cube does not turn')
+        self.turn_cube('cube')
 
     def case_blank_display(self):
         """The display is blanked and lit again while a program draws."""
@@ -295,6 +299,14 @@ def host_with_dmabufs(root, build, accel):
         vm.expect(machine.power_off() == 0, 'QEMU did not end well')
 
 
+def dri3_window(root, build, accel):
+    """vkcube turns in a window of a guest's X server with DRI3, which draws from its dma-bufs."""
+    with vm.Machine(root, build, accel=accel) as machine:
+        run = Run(root, machine, build)
+        run.turn_cube('dri3_cube', dri3=True)
+        vm.expect('pv-venus' not in machine.log(), machine.log())
+
+
 def run_real_driver_test(machine, build):
     """The unit test of memory on the guest's lavapipe: made, exported, mapped, imported again."""
     test = '/tests/unit/blob/blob_real_driver_test'
@@ -378,7 +390,7 @@ def dmabuf_nested(root, build, accel):
         vm.expect(most > info.dmabufs, f'QEMU held {most} dma-bufs, {info.dmabufs} before')
 
 
-HOSTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem, host_with_dmabufs]
+HOSTS = [fault_no_driver, fault_wrong_library, fault_small_hostmem, host_with_dmabufs, dri3_window]
 # Slow without KVM, and so only run when it is named.
 SLOW = [dmabuf_window, dmabuf, dmabuf_nested]
 

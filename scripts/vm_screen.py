@@ -8,15 +8,15 @@ from vm import Failed, expect, read
 
 GUEST = '/mnt/build/tests/vm/pv-vm-guest'
 
-# A screen without acceleration: windows are drawn by copying, as the renderer's `run` has it too.
 XORG = r'''
 cat >/tmp/xorg.conf <<END
 Section "Device"
     Identifier "gpu"
     Driver "modesetting"
     Option "kmsdev" "/dev/dri/card0"
-    Option "AccelMethod" "none"
+    Option "AccelMethod" "@ACCEL@"
 EndSection
+@MORE@
 Section "ServerFlags"
     Option "AutoAddGPU" "false"
     Option "BlankTime" "0"
@@ -27,7 +27,21 @@ Xorg -displayfd 5 -ac -noreset -nolisten tcp -novtswitch -sharevts -config /tmp/
     -logfile /mnt/files/xorg.log 5>/tmp/ready >/dev/null 2>&1 &
 read -r display </tmp/ready || { cat /mnt/files/xorg.log; exit 1; }
 '''
-ENVIRONMENT = 'DISPLAY=:0 MESA_VK_WSI_DEBUG=sw'
+
+# Xorg that draws with OpenGL has DRI3. With llvmpipe, all there is here, it does so only for a screen
+# that other GPUs draw for, too; this one need not exist.
+OTHER_GPU = r'''
+Section "Device"
+    Identifier "other"
+    Driver "modesetting"
+    Option "kmsdev" "/dev/dri/card9"
+EndSection
+Section "Screen"
+    Identifier "screen"
+    Device "gpu"
+    GPUDevice "other"
+EndSection
+'''
 
 BLACK = (0, 0, 0)
 CUBE_SIZE = (500, 500)
@@ -81,24 +95,38 @@ def shoot(machine, path):
 
 
 class XServer:
-    """Runs in the guest as long as the context lasts."""
+    """Runs in the guest as long as the context lasts.
 
-    def __init__(self, machine):
+    Without `dri3` windows are drawn by copying, as the renderer's `run` has it too. With it programs
+    hand dma-bufs over.
+    """
+
+    def __init__(self, machine, dri3=False):
         self.machine = machine
+        self.dri3 = dri3
+        self.environment = 'DISPLAY=:0' if dri3 else 'DISPLAY=:0 MESA_VK_WSI_DEBUG=sw'
 
     def __enter__(self):
+        script = XORG.replace('@ACCEL@', 'glamor' if self.dri3 else 'none')
         with open(self.machine.files + '/xorg.sh', 'w', encoding='ascii') as file:
-            file.write(XORG)
+            file.write(script.replace('@MORE@', OTHER_GPU if self.dri3 else ''))
         self.machine.run('. ./xorg.sh')
+        log = read(self.machine.files + '/xorg.log')
+        if ('glamor initialized' in log) != self.dri3:
+            self.stop()
+            raise Failed(f'Xorg has another kind of screen:\n{log[-3000:]}')
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.machine.run('kill $(pidof vkcube) $(pidof Xorg); '
                          'while pidof Xorg >/dev/null; do sleep 0.1; done')
 
     def start_cube(self, path, timeout=120, command='vkcube'):
         """vkcube, drawing when this returns its picture, which is also written to `path`."""
-        self.machine.run(f'{ENVIRONMENT} setsid {command} >cube.log 2>&1 & true')
+        self.machine.run(f'{self.environment} setsid {command} >cube.log 2>&1 & true')
         deadline = time.monotonic() + timeout
         while True:
             self.machine.run('sleep 1')
