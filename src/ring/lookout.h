@@ -1,11 +1,9 @@
 // How a ring thread waits for work: three stages, counted from when the ring ran out of it. This
 // part decides, ring/thread.c does.
 //
-// 1. Spin, first for 48 us and then as ring/pace.h has learned. Each turn looks and then yields;
-// one
-//    that took long means that somebody else needs this core (the guest, or the host driver's own
-//    threads when it renders on the CPU), and ends the spin. A ring that has the core for itself
-//    first looks some time without yielding: a yield takes as long as looking does.
+// 1. Spin, first for 48 us and then as ring/pace.h has learned. Each turn looks and then yields; if
+//    that took long, somebody else needs this core (the guest, or the host driver's own threads
+//    when it renders on the CPU), and the spin ends.
 // 2. Sleep and look again. Each sleep is a quarter of the time since the last sign of life, so
 //    commands are found late by a quarter of the gap at most, and a millisecond takes a dozen
 //    wake-ups. No status bit is set, so the guest does not pay for a notification, which in a

@@ -26,11 +26,14 @@ struct pv_pace {
     uint64_t late_ns;                     // how late a sleep ends, typically
     uint32_t long_gaps;                   // the latest ones in a row
     uint32_t surprises;                   // long gaps that were none, bounded
-    uint32_t shared_waits;                // see ring/lookout.h
-    uint64_t work_ns;            // when work came after the last gap that was not spun through
-    uint64_t moved_ns, pause_ns; // when it changed its core, and how long not to again
-    uint32_t lulls;              // times in a row that no stream came, bounded
-    uint32_t unasked;            // times to go without asking for one
+    uint32_t lulls;                       // times in a row that no stream came, bounded
+    uint32_t unasked;                     // times to go without asking for one
+
+    // What ring/lookout.h keeps from wait to wait.
+    uint32_t shared_waits; // in a row, in which the driver ran on our core
+    uint64_t work_ns;      // when work came after the last gap that was not spun through
+    uint64_t moved_ns;     // when the thread changed its core
+    uint64_t pause_ns;     // and how long not to again
 };
 
 // Times since the ring ran out of work. Equal times: do not spin.
