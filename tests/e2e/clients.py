@@ -28,8 +28,9 @@ TO_KILL = ["memory_thousand_allocations", "buffer_update_stream", "buffer_churn"
            "sync_long_shader", "multi_threads_one_queue", "multi_two_devices", "image_many"]
 
 
-def fail(text):
-    raise SystemExit(f"clients.py: {text}")
+def fail(text, status=1):
+    print(f"clients.py: {text}", file=sys.stderr)
+    sys.exit(status)
 
 
 class Server:
@@ -92,7 +93,7 @@ class Trial:
         except subprocess.TimeoutExpired:
             client.kill()
             client.communicate()
-            fail(f"{case}: no end")
+            fail(f"{case}: no end", cases.TIME_OUT)
         if client.returncode not in (0, cases.SKIP):
             fail(f"{case}: status {client.returncode}\n{errors.decode(errors='replace')}")
 
