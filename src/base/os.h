@@ -21,10 +21,13 @@ size_t pv_os_page_size(void);
 // Returns a file descriptor with close-on-exec, or -1; a size of 0 is refused.
 PV_MUST_CHECK int pv_os_shm_create(const char *name, uint64_t size);
 
-// Takes `fd`. Returns it, or -1 with EMFILE if it is one of the last 64 that the process may have
-// (a quarter of few): they are numbered from below. What guests can ask for in any number leaves
-// those to all else, such as sockets, rings and what drivers open.
-PV_MUST_CHECK int pv_os_spare_fds(int fd);
+// Takes `fd`. Returns it, or -1 with EMFILE if it is one of the last `count` that the process may
+// have (as large a part of fewer than 256): they are numbered from below. What guests can ask for
+// in any number leaves those to all else: memory leaves some to rings, and these to what must not
+// fail, such as sockets, the host driver's files and the VMM's.
+PV_MUST_CHECK int pv_os_spare_fds(int fd, unsigned count);
+#define PV_FDS_SPARED_BY_MEMORY 64
+#define PV_FDS_SPARED_BY_RINGS  32
 
 // Maps [offset, offset + size) of `fd`, shared, readable and writable. NULL on failure. The caller
 // has compared the range with pv_os_fd_size(): touching what lies behind the file is a SIGBUS.

@@ -55,14 +55,13 @@ void pv_os_unmap(void *address, uint64_t size)
     }
 }
 
-int pv_os_spare_fds(int fd)
+int pv_os_spare_fds(int fd, unsigned count)
 {
-    enum { SPARE = 64 };
     struct rlimit limit;
     if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return fd;
     }
-    const rlim_t spare = limit.rlim_cur / 4 < SPARE ? limit.rlim_cur / 4 : SPARE;
+    const rlim_t spare = limit.rlim_cur < 256 ? limit.rlim_cur * count / 256 : count;
     if ((rlim_t)fd < limit.rlim_cur - spare) {
         return fd;
     }

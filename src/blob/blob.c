@@ -45,7 +45,7 @@ struct pv_blob *pv_blob_create_file(enum pv_fd_type type, int fd, uint64_t size,
 
 struct pv_blob *pv_blob_create_shm(uint64_t size, const char *name)
 {
-    const int fd = pv_os_shm_create(name, size);
+    const int fd = pv_os_spare_fds(pv_os_shm_create(name, size), PV_FDS_SPARED_BY_RINGS);
     if (fd < 0) {
         return NULL;
     }

@@ -36,6 +36,10 @@ static struct pv_blob *dmabuf_export(struct pv_blob_device *device, struct pv_bl
     if (device->params.vk->vkGetMemoryFdKHR(device->params.device, &info, &fd) != VK_SUCCESS) {
         return NULL;
     }
+    fd = pv_os_spare_fds(fd, PV_FDS_SPARED_BY_MEMORY);
+    if (fd < 0) {
+        return NULL;
+    }
     struct pv_blob *blob = NULL;
     if (pv_os_fd_size(fd) >= (int64_t)memory->size) {
         blob = pv_blob_create_file(PV_FD_DMABUF, fd, memory->size,

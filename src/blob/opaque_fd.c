@@ -111,6 +111,10 @@ static struct pv_blob *opaque_export(struct pv_blob_device *device, struct pv_bl
     if (device->params.vk->vkGetMemoryFdKHR(device->params.device, &info, &fd) != VK_SUCCESS) {
         return NULL;
     }
+    fd = pv_os_spare_fds(fd, PV_FDS_SPARED_BY_MEMORY);
+    if (fd < 0) {
+        return NULL;
+    }
     struct opaque_blob *blob = calloc(1, sizeof(*blob));
     if (!blob) {
         pv_os_close(fd);

@@ -323,7 +323,8 @@ struct pv_region *pv_recycler_take(struct pv_recycler *recycler, const struct pv
 struct pv_region *pv_region_create(struct pv_recycler *recycler, const struct pv_region_kind *kind,
                                    bool unique)
 {
-    const int fd = pv_os_spare_fds(pv_os_shm_create("pv-memory", kind->size));
+    const int fd =
+        pv_os_spare_fds(pv_os_shm_create("pv-memory", kind->size), PV_FDS_SPARED_BY_MEMORY);
     if (fd < 0) {
         return NULL;
     }

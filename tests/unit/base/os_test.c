@@ -107,7 +107,7 @@ static void spares_the_last_descriptors(void **state)
     limit.rlim_cur = 64;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     int fds[64], count = 0, others = 0, fd;
-    while ((fd = pv_os_spare_fds(dup(0))) >= 0) {
+    while ((fd = pv_os_spare_fds(dup(0), 64)) >= 0) {
         fds[count++] = fd;
     }
     assert_int_equal(errno, EMFILE);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 // cmocka.h wants the above first.
 #include <cmocka.h>
@@ -43,6 +44,35 @@ static void refuses_shared_memory_that_cannot_be(void **state)
     (void)state;
     assert_null(pv_blob_create_shm(0, "test"));
     assert_null(pv_blob_create_shm(UINT64_MAX, "test"));
+}
+
+// A guest may ask for any number of them.
+static void leaves_descriptors_to_others(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct pv_blob *blobs[64];
+    int count = 0, others[64], left = 0, fd;
+    while ((blobs[count] = pv_blob_create_shm(4096, "test"))) {
+        count++;
+    }
+    assert_true(count > 0);
+    while ((fd = dup(0)) >= 0) {
+        others[left++] = fd;
+    }
+    assert_int_equal(left, 8); // of few; of many 32
+    while (left > 0) {
+        pv_os_close(others[--left]);
+    }
+    while (count > 0) {
+        pv_blob_unref(blobs[--count]);
+    }
+    limit.rlim_cur = before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 static void maps_once_and_zeroed(void **state)
@@ -145,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(makes_shared_memory_of_the_exact_size),
         CASE(refuses_shared_memory_that_cannot_be),
+        CASE(leaves_descriptors_to_others),
         CASE(maps_once_and_zeroed),
         CASE(shares_its_bytes_through_the_descriptor),
         CASE(maps_over_a_given_address),
