@@ -53,9 +53,11 @@ static bool contains(const char *const *names, uint32_t count, const char *name)
     return false;
 }
 
-// The guest's extensions less the emulated ones, plus what the renderer uses itself.
+// The guest's extensions less the emulated ones, plus what the renderer uses itself. False with
+// the command's result in `*result`, or when the stream has failed.
 static bool device_extensions(struct pv_stream *s, const struct pv_host_device *host,
-                              const struct pv_extension_list *available, VkDeviceCreateInfo *info)
+                              const struct pv_extension_list *available, VkDeviceCreateInfo *info,
+                              VkResult *result)
 {
     const char *ours[PV_BLOB_MAX_DEVICE_EXTENSIONS];
     const uint32_t our_count = pv_blob_device_extensions(&host->facts, &host->choice, ours);
@@ -68,7 +70,12 @@ static bool device_extensions(struct pv_stream *s, const struct pv_host_device *
     for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
         const char *name = info->ppEnabledExtensionNames[i];
         const bool on_host = pv_extension_list_find(available, name);
-        if ((on_host || !pv_extension_is_emulated(host, name)) && !contains(names, count, name)) {
+        if (!on_host && !pv_extension_is_emulated(host, name)) {
+            // The driver would say the same, after all names have been compared with each other.
+            *result = VK_ERROR_EXTENSION_NOT_PRESENT;
+            return false;
+        }
+        if (on_host && !contains(names, count, name)) {
             names[count++] = name;
         }
     }
@@ -200,7 +207,7 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
         cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
         return;
     }
-    const bool chosen = device_extensions(s, host, &available, &info);
+    const bool chosen = device_extensions(s, host, &available, &info, &cmd->ret);
     pv_extension_list_finish(&available);
     if (!chosen) {
         return;
@@ -345,7 +352,8 @@ void pv_handle_vkGetDeviceQueue2(struct pv_stream *s, struct pv_cmd_vkGetDeviceQ
 
 void pv_queue_end(struct pv_context *context, struct pv_queue *queue)
 {
-    // Fences that come now wait for the lock, and so retire after those that are pending.
+    // Fences that come now wait for the lock, and so retire after those that are pending. A
+    // callback must not wait for whoever creates them (pv_fence_fn): its thread is joined here.
     pthread_mutex_lock(&context->fence_lock);
     if (context->queues[queue->ring_idx] == queue) {
         context->queues[queue->ring_idx] = NULL;

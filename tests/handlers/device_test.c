@@ -1,6 +1,7 @@
 // Devices and queues.
 #include "guest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void open_physical_device(struct guest *g)
@@ -94,6 +95,27 @@ static void own_extensions_are_added_once(void **state)
     assert_int_equal(with.host_pointer, 1);
     assert_int_equal(with.duplicates, 0);
     assert_int_equal(with.count, without.count + 1);
+    guest_close(&g);
+}
+
+// A driver may take its time to find out: each name may be compared with all others.
+static void unknown_extensions_are_refused_at_once(void **state)
+{
+    (void)state;
+    enum { COUNT = 40000 };
+    static char text[COUNT][24];
+    static const char *names[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text[i], sizeof(text[i]), "VK_NONE_such_%05d", i);
+        names[i] = text[i];
+    }
+    struct guest g;
+    open_physical_device(&g);
+    const uint32_t before = mock_vk_call_count("vkCreateDevice");
+    write_create_device(&g, DEVICE, (struct queues[]){{0, 1}}, 1, names, COUNT);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkCreateDevice), VK_ERROR_EXTENSION_NOT_PRESENT);
+    assert_int_equal(mock_vk_call_count("vkCreateDevice"), before);
     guest_close(&g);
 }
 
@@ -416,6 +438,7 @@ int main(void)
         CASE(a_device_and_its_queues),
         CASE(impossible_queues_never_reach_the_driver),
         CASE(own_extensions_are_added_once),
+        CASE(unknown_extensions_are_refused_at_once),
         CASE(extensions_are_those_of_the_guests_instance),
         CASE(the_drivers_refusal_leaves_nothing),
         CASE(too_many_objects_leave_no_device),
