@@ -100,7 +100,7 @@ static bool run_all(struct pv_stream *stream, struct pv_arena *arena, struct pv_
         if (ring) {
             pv_ring_publish(ring, pv_reader_offset(reader));
         }
-        if (++commands % CHECKPOINT_INTERVAL == 0 && !stream->nested) {
+        if (++commands % CHECKPOINT_INTERVAL == 0) {
             pv_quiesce_checkpoint(&stream->reader);
         }
         if (__builtin_expect(pv_context_has_failed(stream->context), 0)) {
@@ -122,6 +122,7 @@ bool pv_stream_execute(struct pv_stream *stream, uint8_t *bytes, size_t size)
     if (atomic_load_explicit(&stream->reader.seen, memory_order_relaxed) == 0) {
         pv_quiesce_online(&stream->reader);
     }
+    stream->waited_ns = 0;
     pv_reader_init(&stream->decoder.reader, bytes, size);
     const bool good = run_all(stream, &stream->arena, stream->ring ? stream->ring->ring : NULL);
     pv_arena_reset(&stream->arena);
@@ -154,6 +155,8 @@ void pv_stream_execute_nested(struct pv_stream *stream, uint32_t resource_id, ui
                           &stream->nested_arena);
     const bool good = run_all(stream, &stream->nested_arena, NULL);
     count_one(&stream->counters.stream_bytes, size);
+    // There may be many short streams. The command that has them run holds no object.
+    pv_quiesce_checkpoint(&stream->reader);
     stream->nested = false;
     stream->decoder = outer;
     pv_resource_unref(resource);

@@ -47,6 +47,7 @@ struct pv_stream {
     size_t copy_capacity;
     _Alignas(8) uint8_t window[PV_READER_WINDOW]; // of the nested stream
     bool nested;
+    uint64_t waited_ns; // for the driver, in this submission; the context stream's alone
 
     struct pv_arena arena, nested_arena;
     struct pv_quiesce_reader reader;

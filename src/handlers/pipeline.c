@@ -85,7 +85,7 @@ static uint32_t shader_groups(struct pv_stream *s, const struct pv_object *devic
 {
     uint64_t count = info->groupCount;
     const VkPipelineLibraryCreateInfoKHR *from = info->pLibraryInfo;
-    for (uint32_t i = 0; from && i < from->libraryCount; i++) {
+    for (uint32_t i = 0; from && i < from->libraryCount && !pv_stream_cancelled(s); i++) {
         const struct pv_object *library =
             pv_object_table_find_child(s->context->objects, device, VK_OBJECT_TYPE_PIPELINE,
                                        (uint64_t)(uintptr_t)from->pLibraries[i]);

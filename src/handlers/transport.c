@@ -47,6 +47,9 @@ void pv_handle_vkExecuteCommandStreamsMESA(struct pv_stream *s,
         return;
     }
     for (uint32_t i = 0; i < cmd->streamCount && !pv_stream_failed(s); i++) {
+        if (pv_stream_cancelled(s)) {
+            return; // what is left is not run
+        }
         const VkCommandStreamDescriptionMESA *stream = &cmd->pStreams[i];
         if (cmd->pReplyPositions) {
             pv_stream_seek_reply(s, cmd->pReplyPositions[i]);

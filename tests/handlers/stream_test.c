@@ -3,6 +3,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+
+#ifdef __APPLE__
+#define MAXRSS_MIB (1024 * 1024) // of ru_maxrss
+#else
+#define MAXRSS_MIB 1024
+#endif
 
 static void write_set_reply(struct guest *g, uint32_t resource, uint64_t offset, uint64_t size)
 {
@@ -193,6 +200,40 @@ static void streams_run_and_reply_where_told(void **state)
     assert_int_equal(word_at(&g, 0), 0xcdcdcdcd);
     assert_int_equal(word_at(&g, 40), PV_COMMAND_vkEnumerateInstanceVersion);
     assert_int_equal(word_at(&g, 80), PV_COMMAND_vkEnumerateInstanceVersion);
+    guest_close(&g);
+}
+
+// Objects that come and go in streams, however many and short: their memory is used again
+// before the command ends. Each pair here would keep more than 2 KiB.
+static void streams_give_back_what_they_remove(void **state)
+{
+    (void)state;
+    enum { PAIRS = 16, STREAMS = 20000 };
+    struct guest g;
+    guest_open_device(&g);
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        const uint64_t id = i % 2 ? 1000 : 5000; // each alone in its part of the table
+        begin(&g, PV_COMMAND_vkCreateEvent, false);
+        put_u64(&g, DEVICE);
+        put_present(&g);
+        put_stype(&g, VK_STRUCTURE_TYPE_EVENT_CREATE_INFO);
+        put_u32(&g, 0);
+        put_new(&g, id);
+        write_destroy(&g, PV_COMMAND_vkDestroyEvent, DEVICE, id);
+    }
+    const uint64_t size = to_stream(&g);
+    struct stream *streams = calloc(STREAMS, sizeof(*streams));
+    assert_non_null(streams);
+    for (int i = 0; i < STREAMS; i++) {
+        streams[i] = (struct stream){SHM, STREAM, size};
+    }
+    write_execute(&g, streams, STREAMS, NULL);
+    free(streams);
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    submit_well(&g);
+    getrusage(RUSAGE_SELF, &after);
+    assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 400 * MAXRSS_MIB);
     guest_close(&g);
 }
 
@@ -423,6 +464,7 @@ int main(void)
         CASE(seeking_stays_inside),
         CASE(a_detached_resource_takes_no_new_stream),
         CASE(streams_run_and_reply_where_told),
+        CASE(streams_give_back_what_they_remove),
         CASE(streams_lie_in_shared_memory),
         CASE(no_streams_end_the_context),
         CASE(streams_do_not_nest),
