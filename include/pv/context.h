@@ -53,7 +53,8 @@ PV_API void pv_context_cancel(struct pv_context *context, const char *reason);
 
 // Runs a context stream (virtio-gpu SUBMIT_3D). `bytes` is borrowed and never written; `size`
 // is a multiple of 4 and may be 0. Blocks while the stream waits for a ring, at most until the
-// ring gets there or the context fails.
+// ring gets there or the context fails, and for a second at most while it waits for fences or
+// semaphores; then the context fails.
 // Failure: false when the context is, or becomes, failed.
 // Thread-safety: one thread at a time per context; different contexts are independent.
 PV_API bool pv_context_submit(struct pv_context *context, const void *bytes, size_t size);

@@ -17,8 +17,9 @@ struct pv_context;
 
 // Called when a fence retires. Fences of one (context, ring_idx) retire in the order of their
 // creation, each exactly once, also when the context has failed or is being destroyed.
-// Must not call back into the context.
-// Thread-safety: called from any thread; never twice at once for one ring_idx.
+// Must not call back into the context, nor wait for a thread that does, for example by taking a
+// lock that is held around pv_context_create_fence(). Thread-safety: called from any thread; never
+// twice at once for one ring_idx.
 typedef void (*pv_fence_fn)(void *user, uint32_t ring_idx, uint64_t fence_id);
 
 // Requests a callback once everything submitted so far on `ring_idx` is done: for 0 what

@@ -7,6 +7,9 @@
 
 // A wait looks up from the driver this often, so that a context can end meanwhile.
 #define WAIT_SLICE_NS ((uint64_t)100 * 1000 * 1000)
+// On the caller's thread, which other contexts may need, a submission may wait this long in all.
+// Mesa waits on its rings only, and there for what has happened already.
+#define STREAM_WAIT_NS ((uint64_t)1000 * 1000 * 1000)
 
 static void count_submit(struct pv_stream *s)
 {
@@ -189,37 +192,42 @@ void pv_handle_vkQueueBindSparse(struct pv_stream *s, struct pv_cmd_vkQueueBindS
     note_lost_submission(s, device, cmd->fence, cmd->ret);
 }
 
-// The time left of a wait that began with `timeout_ns`, cut into slices.
-static uint64_t next_slice(uint64_t timeout_ns, uint64_t waited_ns)
-{
-    const uint64_t left = timeout_ns - waited_ns;
-    return left < WAIT_SLICE_NS ? left : WAIT_SLICE_NS;
-}
+// A wait of the guest's, cut into slices.
+struct guest_wait {
+    uint64_t left_ns, slice_ns;
+    bool begun; // no time at all is one slice, too
+};
 
-// Whether a wait is over: what the driver said of its last slice, and what happened meanwhile.
-static bool wait_is_over(struct pv_stream *s, struct pv_device *device, VkResult *result)
+// Whether another slice is due: what the driver said of the last one, and what happened meanwhile.
+static bool wait_goes_on(struct pv_stream *s, struct pv_device *device, struct guest_wait *wait,
+                         VkResult *result)
 {
+    wait->left_ns -= wait->slice_ns;
     if (atomic_load_explicit(&device->lost, memory_order_relaxed) ||
         atomic_load_explicit(&device->ending, memory_order_relaxed)) {
         *result = VK_ERROR_DEVICE_LOST;
     }
-    return *result != VK_TIMEOUT || pv_stream_cancelled(s);
+    if (*result != VK_TIMEOUT || (wait->begun && wait->left_ns == 0) || pv_stream_cancelled(s)) {
+        return false;
+    }
+    wait->begun = true;
+    wait->slice_ns = wait->left_ns < WAIT_SLICE_NS ? wait->left_ns : WAIT_SLICE_NS;
+    if (!s->ring && (s->waited_ns += wait->slice_ns) > STREAM_WAIT_NS) {
+        pv_stream_fail(s, "waits for longer than the context stream may");
+        return false;
+    }
+    return true;
 }
 
 void pv_handle_vkWaitForFences(struct pv_stream *s, struct pv_cmd_vkWaitForFences *cmd)
 {
     struct pv_device *device = pv_device_of(cmd->device_obj);
-    uint64_t waited = 0;
+    struct guest_wait wait = {.left_ns = cmd->timeout};
     cmd->ret = VK_TIMEOUT;
     pv_device_begin_wait(s, device);
-    while (!wait_is_over(s, device, &cmd->ret)) {
-        const uint64_t slice = next_slice(cmd->timeout, waited);
+    while (wait_goes_on(s, device, &wait, &cmd->ret)) {
         cmd->ret = device->vk->vkWaitForFences(cmd->device, cmd->fenceCount, cmd->pFences,
-                                               cmd->waitAll, slice);
-        waited += slice;
-        if (waited >= cmd->timeout) {
-            break;
-        }
+                                               cmd->waitAll, wait.slice_ns);
     }
     pv_device_end_wait(s, device);
 }
@@ -231,16 +239,11 @@ void pv_handle_vkWaitSemaphores(struct pv_stream *s, struct pv_cmd_vkWaitSemapho
         pv_stream_fail_missing(s);
         return;
     }
-    uint64_t waited = 0;
+    struct guest_wait wait = {.left_ns = cmd->timeout};
     cmd->ret = VK_TIMEOUT;
     pv_device_begin_wait(s, device);
-    while (!wait_is_over(s, device, &cmd->ret)) {
-        const uint64_t slice = next_slice(cmd->timeout, waited);
-        cmd->ret = device->vk->vkWaitSemaphores(cmd->device, cmd->pWaitInfo, slice);
-        waited += slice;
-        if (waited >= cmd->timeout) {
-            break;
-        }
+    while (wait_goes_on(s, device, &wait, &cmd->ret)) {
+        cmd->ret = device->vk->vkWaitSemaphores(cmd->device, cmd->pWaitInfo, wait.slice_ns);
     }
     pv_device_end_wait(s, device);
 }

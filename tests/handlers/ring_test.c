@@ -496,6 +496,49 @@ static void waits_keep_their_timeout(void **state)
     guest_close(&g);
 }
 
+// The context stream runs on the VMM's thread, which others need.
+static void the_context_stream_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open_device(&g);
+    write_create_fence(&g, 100, false);
+    begin(&g, PV_COMMAND_vkWaitForFences, true);
+    put_u64(&g, DEVICE);
+    put_u32(&g, 1);
+    put_u64(&g, 1);
+    put_u64(&g, 100);
+    put_u32(&g, VK_TRUE);
+    put_u64(&g, UINT64_MAX);
+    const uint64_t begin_ms = now_ms();
+    submit_badly(&g, "longer than the context stream may");
+    assert_in_range(now_ms() - begin_ms, 900, 5000);
+    guest_close(&g);
+}
+
+static void a_wait_of_no_time_asks_the_driver(void **state)
+{
+    (void)state;
+    struct guest g;
+    guest_open_device(&g);
+    begin(&g, PV_COMMAND_vkCreateFence, false);
+    put_u64(&g, DEVICE);
+    put_present(&g);
+    put_stype(&g, VK_STRUCTURE_TYPE_FENCE_CREATE_INFO);
+    put_u32(&g, VK_FENCE_CREATE_SIGNALED_BIT);
+    put_new(&g, 100);
+    begin(&g, PV_COMMAND_vkWaitForFences, true);
+    put_u64(&g, DEVICE);
+    put_u32(&g, 1);
+    put_u64(&g, 1);
+    put_u64(&g, 100);
+    put_u32(&g, VK_TRUE);
+    put_u64(&g, 0);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkWaitForFences), VK_SUCCESS);
+    guest_close(&g);
+}
+
 // -- races
 // -------------------------------------------------------------------------------------------
 
@@ -578,6 +621,8 @@ int main(void)
         CASE(a_wait_ends_with_its_device),
         CASE(a_wait_ends_when_the_device_is_lost),
         CASE(waits_keep_their_timeout),
+        CASE(the_context_stream_does_not_wait_for_ever),
+        CASE(a_wait_of_no_time_asks_the_driver),
         CASE(two_rings_make_one_instance),
         CASE(two_rings_destroy_one_device),
     };
