@@ -29,6 +29,10 @@ struct pv_host {
     void (*end_pulse)(void *user, uint64_t id);
     void *pulse_user;
     _Atomic uint64_t last_pulse;
+    // Of devices that never came to rest: they stay until the process ends.
+    _Atomic uint32_t abandoned_devices;
+    _Atomic uint64_t abandoned_memory; // bytes
+    _Atomic bool said_abandoned;
     bool count_commands;
 
     pthread_mutex_t lock;

@@ -198,6 +198,10 @@ void pv_handle_vkCreateDevice(struct pv_stream *s, struct pv_cmd_vkCreateDevice 
         ((const struct pv_physical_device *)cmd->physicalDevice_obj)->host;
     VkDeviceCreateInfo info = *cmd->pCreateInfo;
     uint32_t queue_total = 0;
+    if (!pv_device_may_come(s->context)) {
+        cmd->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
     if (!queue_counts_fit(s, cmd->physicalDevice, &info, &queue_total)) {
         cmd->ret = VK_ERROR_UNKNOWN;
         return;

@@ -18,6 +18,10 @@
 #define STOP_TIMEOUT_NS ((uint64_t)5000 * 1000 * 1000) // then the device is given up
 #define SLICE_NS        ((uint64_t)100 * 1000 * 1000)
 
+// Of devices given up, and of their memory: after as much there are no new ones.
+#define MAX_ABANDONED_DEVICES 64u
+#define MAX_ABANDONED_MEMORY  ((uint64_t)4 << 30)
+
 // -- waiting commands ------------------------------------------------------------------------
 
 void pv_device_begin_wait(struct pv_stream *stream, struct pv_device *device)
@@ -194,7 +198,24 @@ void pv_device_stop(struct pv_context *context, struct pv_device *device,
         return;
     }
     atomic_store(&device->abandoned, true);
+    atomic_fetch_add(&context->host->abandoned_devices, 1);
     pv_log(&context->host->log, PV_LOG_ERROR,
            "context %s: a device does not come to rest; its driver objects are leaked",
            context->params.name);
+}
+
+bool pv_device_may_come(struct pv_context *context)
+{
+    struct pv_host *host = context->host;
+    if (atomic_load(&host->abandoned_devices) < MAX_ABANDONED_DEVICES &&
+        atomic_load(&host->abandoned_memory) < MAX_ABANDONED_MEMORY) {
+        return true;
+    }
+    if (!atomic_exchange(&host->said_abandoned, true)) {
+        pv_log(&host->log, PV_LOG_ERROR,
+               "context %s: too many devices did not come to rest, there are no new ones until "
+               "this process ends",
+               context->params.name);
+    }
+    return false;
 }

@@ -85,6 +85,9 @@ pv_stream_instance_functions(const struct pv_stream *stream)
 void pv_device_begin_wait(struct pv_stream *stream, struct pv_device *device);
 void pv_device_end_wait(struct pv_stream *stream, struct pv_device *device);
 
+// Whether the guest may have another device: not after too many that never came to rest.
+bool pv_device_may_come(struct pv_context *context);
+
 // Ends of devices and queues, called in the order of pv_destroy_objects(); src/handlers/device.c
 // and device_end.c. `removed` is the whole list; a device gets some seconds to
 // come to rest, less `*waited_ns`, which those that ended before it took.

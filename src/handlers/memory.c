@@ -54,6 +54,8 @@ void pv_memory_end(struct pv_context *context, struct pv_memory *memory)
                               memory_order_relaxed);
     if (!atomic_load(&device->abandoned)) {
         pv_blob_memory_free(device->blobs, &memory->memory);
+    } else {
+        atomic_fetch_add(&context->host->abandoned_memory, memory->memory.size);
     }
 }
 

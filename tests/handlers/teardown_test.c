@@ -259,6 +259,36 @@ static void a_device_that_hangs_is_given_up(void **state)
     }
 }
 
+// What hangs is never given back, so a guest must not do it again and again.
+static void what_hangs_is_bounded(void **state)
+{
+    (void)state;
+    if (__lsan_disable) {
+        __lsan_disable();
+    }
+    struct guest g;
+    guest_open_device(&g);
+    for (uint64_t i = 0; i < 5; i++) {
+        write_allocate_memory(&g, 110 + i, (uint64_t)1 << 30, 0, 0, true);
+        submit_well(&g);
+        assert_int_equal(get_result(&g, PV_COMMAND_vkAllocateMemory), VK_SUCCESS);
+    }
+    mock_vk_hold();
+    write_submit(&g, QUEUE, 0, 0, false);
+    begin(&g, PV_COMMAND_vkDestroyDevice, false);
+    put_u64(&g, DEVICE);
+    put_null(&g);
+    submit_well(&g);
+    write_create_device(&g, 200, (struct queues[]){{0, 1}}, 1, NULL, 0);
+    submit_well(&g);
+    assert_int_equal(get_result(&g, PV_COMMAND_vkCreateDevice), VK_ERROR_OUT_OF_HOST_MEMORY);
+    mock_vk_reset();
+    guest_close(&g);
+    if (__lsan_enable) {
+        __lsan_enable();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,7 +296,7 @@ int main(void)
         CASE(an_instance_takes_everything_along),   CASE(a_device_takes_everything_along),
         CASE(a_lost_device_takes_everything_along), CASE(blobs_and_rings_may_be_left),
         CASE(waits_for_timelines_are_released),     CASE(waits_for_events_are_released),
-        CASE(a_device_that_hangs_is_given_up),
+        CASE(a_device_that_hangs_is_given_up),      CASE(what_hangs_is_bounded),
     };
     return cmocka_run_group_tests_name("teardown", tests, NULL, NULL);
 }
