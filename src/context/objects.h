@@ -7,7 +7,7 @@
 #include "fence/pool.h"
 #include "fence/queue.h"
 #include "fence/timeline.h"
-#include "object/object.h"
+#include "object/lengths.h"
 
 #include <stdatomic.h>
 

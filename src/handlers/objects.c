@@ -20,6 +20,10 @@ static size_t object_size(VkObjectType type)
         return sizeof(struct pv_pipeline);
     case VK_OBJECT_TYPE_QUERY_POOL:
         return sizeof(struct pv_query_pool);
+    case VK_OBJECT_TYPE_RENDER_PASS:
+        return sizeof(struct pv_render_pass);
+    case VK_OBJECT_TYPE_FRAMEBUFFER:
+        return sizeof(struct pv_framebuffer);
     case VK_OBJECT_TYPE_SEMAPHORE:
     case VK_OBJECT_TYPE_EVENT:
         return sizeof(struct pv_signal);

@@ -1,6 +1,7 @@
 #include "protocol/check.h"
 
 #include "base/arith.h"
+#include "object/lengths.h"
 
 #include <string.h>
 
@@ -82,6 +83,70 @@ void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
         find(info->pNext, VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO);
     if (flags) {
         check_beside(d, flags->bindingCount, info->bindingCount);
+    }
+}
+
+// -- render passes -------------------------------------------------------------------------------
+
+// What the driver refused to create has no handle and no lengths.
+static bool exists(const struct pv_object *object)
+{
+    return object && object->handle;
+}
+
+static void check_views(struct pv_decoder *d, const struct pv_render_pass *pass, uint32_t views)
+{
+    if (views < pass->attachment_count) {
+        pv_reader_fail_value(&d->reader, "a render pass has more attachments than there are views",
+                             pass->attachment_count);
+    }
+}
+
+// Drivers take an image view for each attachment of the pass, from here or from the framebuffer.
+// Which pass that is shows only now: framebuffers are made with a compatible one.
+void pv_check_VkRenderPassBeginInfo(struct pv_decoder *d, const VkRenderPassBeginInfo *info)
+{
+    const struct pv_framebuffer *framebuffer = (const struct pv_framebuffer *)d->framebuffer;
+    if (!exists(d->render_pass) || !exists(d->framebuffer)) {
+        return;
+    }
+    const VkRenderPassAttachmentBeginInfo *views =
+        find(info->pNext, VK_STRUCTURE_TYPE_RENDER_PASS_ATTACHMENT_BEGIN_INFO);
+    const uint32_t brought = views && views->pAttachments ? views->attachmentCount : 0;
+    check_views(d, (const struct pv_render_pass *)d->render_pass,
+                brought ? brought : framebuffer->attachment_count);
+}
+
+// The pass that was named last has this subpass.
+static void check_subpass(struct pv_decoder *d, uint32_t subpass)
+{
+    if (exists(d->render_pass) &&
+        subpass >= ((const struct pv_render_pass *)d->render_pass)->subpass_count) {
+        pv_reader_fail_value(&d->reader, "the render pass has fewer subpasses", subpass);
+    }
+}
+
+// A framebuffer is optional here. Drivers take the subpass's image views from it.
+void pv_check_VkCommandBufferBeginInfo(struct pv_decoder *d, const VkCommandBufferBeginInfo *info)
+{
+    const VkCommandBufferInheritanceInfo *inherited = info->pInheritanceInfo;
+    if (!(info->flags & VK_COMMAND_BUFFER_USAGE_RENDER_PASS_CONTINUE_BIT) || !inherited ||
+        !inherited->renderPass) {
+        return;
+    }
+    check_subpass(d, inherited->subpass);
+    const struct pv_framebuffer *framebuffer = (const struct pv_framebuffer *)d->framebuffer;
+    if (exists(d->render_pass) && exists(d->framebuffer) && !framebuffer->imageless) {
+        check_views(d, (const struct pv_render_pass *)d->render_pass,
+                    framebuffer->attachment_count);
+    }
+}
+
+void pv_check_VkGraphicsPipelineCreateInfo(struct pv_decoder *d,
+                                           const VkGraphicsPipelineCreateInfo *info)
+{
+    if (info->renderPass) {
+        check_subpass(d, info->subpass);
     }
 }
 

@@ -8,10 +8,14 @@
 #include "protocol/decoder.h"
 
 void pv_check_VkBindSparseInfo(struct pv_decoder *d, const VkBindSparseInfo *info);
+void pv_check_VkCommandBufferBeginInfo(struct pv_decoder *d, const VkCommandBufferBeginInfo *info);
 void pv_check_VkDescriptorSetAllocateInfo(struct pv_decoder *d,
                                           const VkDescriptorSetAllocateInfo *info);
 void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
                                               const VkDescriptorSetLayoutCreateInfo *info);
+void pv_check_VkGraphicsPipelineCreateInfo(struct pv_decoder *d,
+                                           const VkGraphicsPipelineCreateInfo *info);
+void pv_check_VkRenderPassBeginInfo(struct pv_decoder *d, const VkRenderPassBeginInfo *info);
 void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info);
 void pv_check_VkSpecializationInfo(struct pv_decoder *d, const VkSpecializationInfo *info);
 void pv_check_VkSubmitInfo(struct pv_decoder *d, const VkSubmitInfo *info);

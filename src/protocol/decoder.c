@@ -169,7 +169,8 @@ uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObject
         if (!nullable) {
             pv_decode_require_id(decoder, id);
         }
-        handles[i] = pv_decode_handle(decoder, id, type);
+        const struct pv_object *object = pv_decode_object(decoder, id, type);
+        handles[i] = object ? object->handle : decoder->objects ? 0 : id;
     }
     return handles;
 }

@@ -27,8 +27,8 @@ struct pv_decoder {
     struct pv_object *device;
     // The pool the current command allocates from, named inside a structure.
     struct pv_object *pool;
-    // The image and the buffer named last, in whatever structure.
-    struct pv_object *image, *buffer;
+    // Those named last, in whatever structure.
+    struct pv_object *image, *buffer, *render_pass, *framebuffer;
     // The command names an object that the driver refused to create: skip it.
     bool poisoned;
 };
@@ -43,6 +43,8 @@ static inline void pv_decoder_begin(struct pv_decoder *decoder)
     decoder->pool = NULL;
     decoder->image = NULL;
     decoder->buffer = NULL;
+    decoder->render_pass = NULL;
+    decoder->framebuffer = NULL;
     decoder->poisoned = false;
 }
 
@@ -84,6 +86,12 @@ static inline uint64_t pv_decode_handle(struct pv_decoder *decoder, uint64_t id,
     }
     if (type == VK_OBJECT_TYPE_BUFFER) {
         decoder->buffer = object;
+    }
+    if (type == VK_OBJECT_TYPE_RENDER_PASS) {
+        decoder->render_pass = object;
+    }
+    if (type == VK_OBJECT_TYPE_FRAMEBUFFER) {
+        decoder->framebuffer = object;
     }
     return object ? object->handle : 0;
 }

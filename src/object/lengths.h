@@ -1,0 +1,21 @@
+// Objects with lengths that what a guest sends later must agree with: drivers take the length from
+// the object and read that much of the guest's array (protocol/check.h).
+#ifndef PV_OBJECT_LENGTHS_H
+#define PV_OBJECT_LENGTHS_H
+
+#include "object/object.h"
+
+// All of these are immutable. Poisoned objects may have zeroes.
+
+struct pv_render_pass {
+    struct pv_object base;
+    uint32_t attachment_count, subpass_count;
+};
+
+struct pv_framebuffer {
+    struct pv_object base;
+    bool imageless;            // image views come when a render pass begins
+    uint32_t attachment_count; // image views that it holds
+};
+
+#endif
