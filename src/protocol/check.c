@@ -56,6 +56,18 @@ static void complete_semaphore_values(struct pv_decoder *d, const void *next, ui
     }
 }
 
+// A driver that reads these arrays takes the length from the submission.
+static void check_device_group(struct pv_decoder *d, const VkSubmitInfo *info)
+{
+    const VkDeviceGroupSubmitInfo *group =
+        find(info->pNext, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
+    if (group && (group->waitSemaphoreCount < info->waitSemaphoreCount ||
+                  group->commandBufferCount < info->commandBufferCount ||
+                  group->signalSemaphoreCount < info->signalSemaphoreCount)) {
+        pv_reader_fail(&d->reader, "an array is shorter than the one it belongs to");
+    }
+}
+
 void pv_check_VkBindSparseInfo(struct pv_decoder *d, const VkBindSparseInfo *info)
 {
     complete_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
@@ -63,6 +75,7 @@ void pv_check_VkBindSparseInfo(struct pv_decoder *d, const VkBindSparseInfo *inf
 
 void pv_check_VkSubmitInfo(struct pv_decoder *d, const VkSubmitInfo *info)
 {
+    check_device_group(d, info);
     complete_semaphore_values(d, info->pNext, info->waitSemaphoreCount, info->signalSemaphoreCount);
 }
 
@@ -76,6 +89,21 @@ void pv_check_VkDescriptorSetAllocateInfo(struct pv_decoder *d,
     }
 }
 
+// A binding's types stand at its own place in the list.
+static void check_mutable_types(struct pv_decoder *d, const VkDescriptorSetLayoutCreateInfo *info)
+{
+    const VkMutableDescriptorTypeCreateInfoEXT *types =
+        find(info->pNext, VK_STRUCTURE_TYPE_MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT);
+    for (uint32_t i = 0; info->pBindings && i < info->bindingCount; i++) {
+        if (info->pBindings[i].descriptorType == VK_DESCRIPTOR_TYPE_MUTABLE_EXT &&
+            (!types || !types->pMutableDescriptorTypeLists ||
+             i >= types->mutableDescriptorTypeListCount)) {
+            pv_reader_fail_value(&d->reader, "a mutable descriptor has no list of types", i);
+            return;
+        }
+    }
+}
+
 void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
                                               const VkDescriptorSetLayoutCreateInfo *info)
 {
@@ -84,6 +112,7 @@ void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
     if (flags) {
         check_beside(d, flags->bindingCount, info->bindingCount);
     }
+    check_mutable_types(d, info);
 }
 
 // -- render passes -------------------------------------------------------------------------------
@@ -150,6 +179,62 @@ void pv_check_VkGraphicsPipelineCreateInfo(struct pv_decoder *d,
     }
 }
 
+static void check_attachment(struct pv_decoder *d, uint32_t attachment, uint32_t count)
+{
+    if (attachment >= count && attachment != VK_ATTACHMENT_UNUSED) {
+        pv_reader_fail_value(&d->reader, "a subpass refers to an attachment that there is not",
+                             attachment);
+    }
+}
+
+static void check_references(struct pv_decoder *d, const VkAttachmentReference *references,
+                             uint32_t reference_count, uint32_t count)
+{
+    for (uint32_t i = 0; references && i < reference_count; i++) {
+        check_attachment(d, references[i].attachment, count);
+    }
+}
+
+static void check_references2(struct pv_decoder *d, const VkAttachmentReference2 *references,
+                              uint32_t reference_count, uint32_t count)
+{
+    for (uint32_t i = 0; references && i < reference_count; i++) {
+        check_attachment(d, references[i].attachment, count);
+    }
+}
+
+static void check_preserved(struct pv_decoder *d, const uint32_t *attachments,
+                            uint32_t attachment_count, uint32_t count)
+{
+    for (uint32_t i = 0; attachments && i < attachment_count; i++) {
+        check_attachment(d, attachments[i], count);
+    }
+}
+
+static void check_dependency(struct pv_decoder *d, uint32_t source, uint32_t destination,
+                             uint32_t count)
+{
+    if ((source >= count && source != VK_SUBPASS_EXTERNAL) ||
+        (destination >= count && destination != VK_SUBPASS_EXTERNAL)) {
+        pv_reader_fail(&d->reader, "a dependency refers to a subpass that there is not");
+    }
+}
+
+static void check_aspects(struct pv_decoder *d, const VkRenderPassCreateInfo *info,
+                          const VkRenderPassInputAttachmentAspectCreateInfo *aspects)
+{
+    for (uint32_t i = 0; aspects->pAspectReferences && i < aspects->aspectReferenceCount; i++) {
+        const VkInputAttachmentAspectReference *aspect = &aspects->pAspectReferences[i];
+        if (!info->pSubpasses || aspect->subpass >= info->subpassCount ||
+            aspect->inputAttachmentIndex >=
+                info->pSubpasses[aspect->subpass].inputAttachmentCount) {
+            pv_reader_fail(&d->reader,
+                           "an aspect is that of an input attachment that there is not");
+            return;
+        }
+    }
+}
+
 void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info)
 {
     const VkRenderPassMultiviewCreateInfo *multiview =
@@ -158,7 +243,54 @@ void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCre
         check_beside(d, multiview->subpassCount, info->subpassCount);
         check_beside(d, multiview->dependencyCount, info->dependencyCount);
     }
+    const VkRenderPassInputAttachmentAspectCreateInfo *aspects =
+        find(info->pNext, VK_STRUCTURE_TYPE_RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO);
+    if (aspects) {
+        check_aspects(d, info, aspects);
+    }
+    const uint32_t count = info->attachmentCount;
+    for (uint32_t i = 0; info->pSubpasses && i < info->subpassCount; i++) {
+        const VkSubpassDescription *subpass = &info->pSubpasses[i];
+        check_references(d, subpass->pInputAttachments, subpass->inputAttachmentCount, count);
+        check_references(d, subpass->pColorAttachments, subpass->colorAttachmentCount, count);
+        check_references(d, subpass->pResolveAttachments, subpass->colorAttachmentCount, count);
+        check_references(d, subpass->pDepthStencilAttachment, 1, count);
+        check_preserved(d, subpass->pPreserveAttachments, subpass->preserveAttachmentCount, count);
+    }
+    for (uint32_t i = 0; info->pDependencies && i < info->dependencyCount; i++) {
+        check_dependency(d, info->pDependencies[i].srcSubpass, info->pDependencies[i].dstSubpass,
+                         info->subpassCount);
+    }
 }
+
+void pv_check_VkRenderPassCreateInfo2(struct pv_decoder *d, const VkRenderPassCreateInfo2 *info)
+{
+    const uint32_t count = info->attachmentCount;
+    for (uint32_t i = 0; info->pSubpasses && i < info->subpassCount; i++) {
+        const VkSubpassDescription2 *subpass = &info->pSubpasses[i];
+        check_references2(d, subpass->pInputAttachments, subpass->inputAttachmentCount, count);
+        check_references2(d, subpass->pColorAttachments, subpass->colorAttachmentCount, count);
+        check_references2(d, subpass->pResolveAttachments, subpass->colorAttachmentCount, count);
+        check_references2(d, subpass->pDepthStencilAttachment, 1, count);
+        check_preserved(d, subpass->pPreserveAttachments, subpass->preserveAttachmentCount, count);
+        const VkSubpassDescriptionDepthStencilResolve *resolve =
+            find(subpass->pNext, VK_STRUCTURE_TYPE_SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE);
+        if (resolve) {
+            check_references2(d, resolve->pDepthStencilResolveAttachment, 1, count);
+        }
+        const VkFragmentShadingRateAttachmentInfoKHR *rate =
+            find(subpass->pNext, VK_STRUCTURE_TYPE_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR);
+        if (rate) {
+            check_references2(d, rate->pFragmentShadingRateAttachment, 1, count);
+        }
+    }
+    for (uint32_t i = 0; info->pDependencies && i < info->dependencyCount; i++) {
+        check_dependency(d, info->pDependencies[i].srcSubpass, info->pDependencies[i].dstSubpass,
+                         info->subpassCount);
+    }
+}
+
+// -- shaders -------------------------------------------------------------------------------------
 
 // Constants are copied into shaders, which could so show the guest what lies behind the data.
 void pv_check_VkSpecializationInfo(struct pv_decoder *d, const VkSpecializationInfo *info)

@@ -17,6 +17,7 @@ void pv_check_VkGraphicsPipelineCreateInfo(struct pv_decoder *d,
                                            const VkGraphicsPipelineCreateInfo *info);
 void pv_check_VkRenderPassBeginInfo(struct pv_decoder *d, const VkRenderPassBeginInfo *info);
 void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info);
+void pv_check_VkRenderPassCreateInfo2(struct pv_decoder *d, const VkRenderPassCreateInfo2 *info);
 void pv_check_VkSpecializationInfo(struct pv_decoder *d, const VkSpecializationInfo *info);
 void pv_check_VkSubmitInfo(struct pv_decoder *d, const VkSubmitInfo *info);
 
