@@ -54,6 +54,27 @@ static void open_ray_tracing(struct guest *g)
     submit_well(g);
 }
 
+// A structure's sType and its chain: VkPipelineCreationFeedbackCreateInfo alone, or nothing.
+static void put_stype_with_feedback(struct guest *g, uint32_t stype, bool feedback)
+{
+    if (!feedback) {
+        put_stype(g, stype);
+        return;
+    }
+    put_u32(g, stype);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO);
+    put_present(g);
+    put_u32(g, 0);
+    put_u64(g, 0);
+    put_u32(g, 1); // stages
+    put_u64(g, 1);
+    put_u32(g, 0);
+    put_u64(g, 0);
+}
+
+static bool with_feedback; // what is written from now on
+
 // `code_size`: of code in the stage's own VkShaderModuleCreateInfo, -1 for a module.
 static void write_pipelines(struct guest *g, const uint64_t *ids, uint32_t count, uint64_t module,
                             int64_t code_size, bool reply)
@@ -64,7 +85,7 @@ static void write_pipelines(struct guest *g, const uint64_t *ids, uint32_t count
     put_u32(g, count);
     put_u64(g, count);
     for (uint32_t i = 0; i < count; i++) {
-        put_stype(g, VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO);
+        put_stype_with_feedback(g, VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, with_feedback);
         put_u32(g, 0);
         put_u32(g, VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO);
         if (code_size >= 0) {
@@ -266,7 +287,8 @@ static void write_ray_tracing(struct guest *g, uint64_t id, uint32_t groups, uin
     put_u64(g, 0); // cache
     put_u32(g, 1);
     put_u64(g, 1);
-    put_stype(g, VK_STRUCTURE_TYPE_RAY_TRACING_PIPELINE_CREATE_INFO_KHR);
+    put_stype_with_feedback(g, VK_STRUCTURE_TYPE_RAY_TRACING_PIPELINE_CREATE_INFO_KHR,
+                            with_feedback);
     put_u32(g, library ? 0 : VK_PIPELINE_CREATE_LIBRARY_BIT_KHR);
     put_u32(g, 0);
     put_null(g); // stages
@@ -355,6 +377,55 @@ static void shader_group_handles_exist(void **state)
     guest_close(&g);
 }
 
+static void write_graphics(struct guest *g, uint64_t id)
+{
+    begin(g, PV_COMMAND_vkCreateGraphicsPipelines, false);
+    put_u64(g, DEVICE);
+    put_u64(g, 0); // cache
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_stype_with_feedback(g, VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_CREATE_INFO, with_feedback);
+    put_u32(g, VK_PIPELINE_CREATE_LIBRARY_BIT_KHR);
+    put_u32(g, 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        put_null(g); // stages and states
+    }
+    put_u64(g, LAYOUT);
+    put_u64(g, 0); // render pass
+    put_u32(g, 0);
+    put_u64(g, 0); // base
+    put_u32(g, 0);
+    put_null(g); // pAllocator
+    put_u64(g, 1);
+    put_u64(g, id);
+}
+
+static void expect_no_chain(void *user, void *const *args)
+{
+    // The structures begin alike.
+    const VkBaseInStructure *info = *(const VkBaseInStructure **)args[*(const size_t *)user];
+    assert_null(info->pNext);
+}
+
+static void drivers_write_no_feedback(void **state)
+{
+    (void)state;
+    struct guest g;
+    size_t third = 3, fourth = 4; // where the structures stand
+    open_ray_tracing(&g);
+    mock_vk_set_hook("vkCreateGraphicsPipelines", expect_no_chain, &third);
+    mock_vk_set_hook("vkCreateComputePipelines", expect_no_chain, &third);
+    mock_vk_set_hook("vkCreateRayTracingPipelinesKHR", expect_no_chain, &fourth);
+    with_feedback = true;
+    write_graphics(&g, 200);
+    write_pipelines(&g, (uint64_t[]){201}, 1, MODULE, -1, false);
+    write_ray_tracing(&g, 202, 1, 0);
+    with_feedback = false;
+    submit_well(&g);
+    assert_int_equal(mock_vk_live_count(VK_OBJECT_TYPE_PIPELINE), 3);
+    guest_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +438,7 @@ int main(void)
         CASE(ids_of_one_creation_differ),
         CASE(shader_groups_exist),
         CASE(shader_group_handles_exist),
+        CASE(drivers_write_no_feedback),
     };
     return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
 }
