@@ -16,7 +16,7 @@ bool pv_channel_send(int end, const void *data, size_t size, int fd);
 // Receives a message of exactly `size` bytes. `*fd` is the caller's, -1 where none came along.
 // Does not block.
 // Failure: false with errno. EAGAIN: nothing is there; EPIPE: the other side has gone; EPROTO: it
-// sent something else.
+// sent something else, or several descriptors, of which none stays open.
 bool pv_channel_receive(int end, void *data, size_t size, int *fd);
 
 #endif
