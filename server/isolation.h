@@ -18,7 +18,7 @@ struct pv_server;
 struct pv_served {
     uint32_t number;
     int fd;      // the client's socket; with workers a copy, to watch and to say goodbye. -1: none
-    int done_fd; // hangs up when the client has been served
+    int done_fd; // becomes readable or hangs up when the client has been served, and not before
     uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
     pid_t pid;                         // workers
     int channel;                       // workers; -1: none, or it speaks no sense
@@ -31,7 +31,7 @@ struct pv_served {
 struct pv_worker {
     pid_t pid;   // 0: there is none
     int channel; // its client is sent there; -1: it has one
-    int done_fd; // hangs up when it has ended
+    int done_fd; // readable once it is dead, which it cannot pretend
 };
 
 // What a client's process or thread needs from the server.
@@ -61,7 +61,8 @@ struct pv_isolation {
     bool (*start)(struct pv_isolation_env *env, struct pv_served *served);
     // Does ahead of time what the next start() would take time for; NULL: nothing.
     void (*prepare)(struct pv_isolation_env *env);
-    // Waits for the end, which done_fd has announced. Says how it ended if it was no good end.
+    // Takes note of the end, which done_fd has announced, or which kill() brings. Says how it ended
+    // if it was no good end.
     void (*join)(const struct pv_isolation_env *env, struct pv_served *served);
     // Breaks its context off, so that nothing of it waits for ever; NULL: not needed.
     void (*cancel)(struct pv_served *served);

@@ -53,6 +53,10 @@ int pv_server_os_signalled_fd(void);
 // Whether clients can be served by worker processes here.
 bool pv_server_os_has_workers(void);
 
+// A descriptor that becomes readable once the child process `pid` is dead, whatever it does with
+// its own. -1 with errno.
+int pv_server_os_watch_process(pid_t pid);
+
 // Shows `name` in process lists, best effort.
 void pv_server_os_name_process(const char *name);
 

@@ -152,6 +152,13 @@ bool pv_server_os_has_workers(void)
     return false; // system frameworks do not work in a forked process
 }
 
+int pv_server_os_watch_process(pid_t pid)
+{
+    (void)pid; // there are no workers
+    errno = ENOTSUP;
+    return -1;
+}
+
 void pv_server_os_name_process(const char *name)
 {
     (void)name;

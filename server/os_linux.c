@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,6 +101,11 @@ int pv_server_os_signalled_fd(void)
 bool pv_server_os_has_workers(void)
 {
     return true;
+}
+
+int pv_server_os_watch_process(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0); // closed on exec
 }
 
 void pv_server_os_name_process(const char *name)

@@ -172,51 +172,53 @@ static void worker_main(struct pv_isolation_env *env, int channel)
 
 static const struct pv_worker no_worker = {.channel = -1, .done_fd = -1};
 
+// Ends a worker that has no client, also a half-made one. Returns how it ended. Keeps errno.
+static int discard(struct pv_worker *worker)
+{
+    const int error = errno;
+    const int fds[] = {worker->channel, worker->done_fd};
+    int status = 0;
+    if (worker->pid > 0) {
+        kill(worker->pid, SIGKILL);
+        while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    *worker = no_worker;
+    errno = error;
+    return status;
+}
+
 // Failure: false with errno.
 static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
 {
-    int channel[2], done[2];
+    int channel[2];
+    *worker = no_worker;
     if (!pv_channel_open(channel)) {
         return false;
     }
     fflush(NULL);
-    const bool piped = pv_server_os_pipe(done);
-    const pid_t pid = piped ? fork() : -1;
+    const pid_t pid = fork();
     if (pid == 0) {
         pv_probe_abandon(&env->probe);
         env->forget_parent(env->server);
         close(channel[0]);
-        close(done[0]);
         worker_main(env, channel[1]);
     }
+    // Not a pipe: a worker is not believed to be dead because it has closed its end.
+    const int done_fd = pid > 0 ? pv_server_os_watch_process(pid) : -1;
     const int error = errno;
     close(channel[1]);
-    if (piped) {
-        close(done[1]);
+    errno = error;
+    *worker = (struct pv_worker){.pid = pid, .channel = channel[0], .done_fd = done_fd};
+    if (done_fd < 0) {
+        discard(worker);
     }
-    if (pid < 0) {
-        close(channel[0]);
-        if (piped) {
-            close(done[0]);
-        }
-        errno = error;
-        return false;
-    }
-    *worker = (struct pv_worker){.pid = pid, .channel = channel[0], .done_fd = done[0]};
-    return true;
-}
-
-// Ends a worker that has no client. Returns how it ended.
-static int discard(struct pv_worker *worker)
-{
-    int status = 0;
-    kill(worker->pid, SIGKILL);
-    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    close(worker->channel);
-    close(worker->done_fd);
-    *worker = no_worker;
-    return status;
+    return done_fd >= 0;
 }
 
 static void tell_end(char *text, size_t size, int status)
@@ -260,9 +262,7 @@ static bool start(struct pv_isolation_env *env, struct pv_served *served)
             return false;
         }
         if (!hand_over(&worker, served)) {
-            const int error = errno;
             discard(&worker);
-            errno = error;
             return false;
         }
     }
@@ -320,6 +320,7 @@ static void close_host(struct pv_isolation_env *env)
     }
 }
 
+// Does not block: done_fd has told, or SIGKILL is under way.
 static void join(const struct pv_isolation_env *env, struct pv_served *served)
 {
     int status = 0;

@@ -302,6 +302,11 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
         context->release_ms = words[2];
         context->releasing = pthread_create(&context->releaser, NULL, release_main, context) == 0;
         break;
+    case PV_FAKE_DESERT:
+        for (int fd = 3; fd < 1024; fd++) {
+            close(fd);
+        }
+        // fall through
     case PV_FAKE_BLOCK:
         for (uint32_t waited = 0; waited < words[1] && !context->cancelled; waited++) {
             sleep_ms(1);

@@ -1,6 +1,8 @@
 // Whole servers, with workers and with threads, each in a process of its own so that its
 // descriptors and its end can be watched.
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +37,7 @@ struct fixture {
 };
 
 static struct pv_server *running;
+static void (*before_server)(void); // runs first in the server's process
 
 static void stop_running(int signal_number)
 {
@@ -52,6 +57,9 @@ static void run_server(const struct fixture *fixture, bool in_process, int ready
         .max_clients = CLIENTS + 1,
     };
     char error[512];
+    if (before_server) {
+        before_server();
+    }
     running = pv_server_create(&params, error, sizeof(error));
     if (!running) {
         fprintf(stderr, "%s\n", error);
@@ -330,6 +338,27 @@ static void a_stuck_worker_of_a_gone_client_is_killed(void **state)
     assert_fds(fixture, before); // within three seconds
 }
 
+// A worker that looks as if it had ended. The server has one thread, which must not wait for it.
+static void a_worker_that_closes_everything_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vtest_client good, bad, next;
+    const int before = vtest_count_fds(fixture->pid);
+    const uint32_t desert[2] = {PV_FAKE_DESERT, 60000};
+    connect_and_start(fixture, &good);
+    connect_and_start(fixture, &bad);
+    assert_works(&bad);
+    assert_true(vtest_submit(&bad, 6, 1, 0, desert, 2, NULL, 0));
+    usleep(100000);
+    connect_and_start(fixture, &next);
+    assert_works(&next);
+    assert_works(&good);
+    vtest_client_finish(&next);
+    vtest_client_finish(&good);
+    vtest_client_finish(&bad);
+    assert_fds(fixture, before); // within three seconds
+}
+
 static void a_stuck_client_does_not_hold_up_the_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -370,6 +399,45 @@ static pid_t spare_of(const struct fixture *fixture, int *others)
         fclose(children);
     }
     return spare;
+}
+
+// Ends this process's right to make descriptors of processes, as a container's filter may.
+static void lose_pidfd_open(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = 4, .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+        _exit(5);
+    }
+}
+
+static void who_cannot_be_watched_is_not_started(void **state)
+{
+    (void)state;
+    void *plain_state = NULL;
+    struct vtest_client client;
+    int others;
+    before_server = lose_pidfd_open;
+    const int failed = set_up_workers(&plain_state);
+    before_server = NULL;
+    assert_int_equal(failed, 0);
+    struct fixture *fixture = plain_state;
+    const int before = vtest_count_fds(fixture->pid);
+    for (int i = 0; i < 3; i++) {
+        assert_true(vtest_client_connect(&client, fixture->socket_path));
+        assert_true(vtest_ended(&client, 5000));
+        vtest_client_finish(&client);
+    }
+    assert_int_equal(spare_of(fixture, &others), 0);
+    assert_int_equal(others, 0);
+    assert_fds(fixture, before);
+    assert_int_equal(tear_down(&plain_state), 0);
 }
 
 static bool is_named(pid_t pid, const char *expected)
@@ -525,6 +593,8 @@ int main(void)
         BOTH(writes_a_line_of_statistics_per_context),
         WORKERS(a_crash_takes_its_client_only),
         WORKERS(a_stuck_worker_of_a_gone_client_is_killed),
+        WORKERS(a_worker_that_closes_everything_holds_up_nobody),
+        cmocka_unit_test(who_cannot_be_watched_is_not_started),
         BOTH(a_stuck_client_does_not_hold_up_the_end),
         WORKERS(the_next_client_s_worker_is_started_ahead),
         WORKERS(a_spare_that_died_is_missed_by_nobody),
