@@ -19,7 +19,7 @@ struct pv_client_context {
 
 struct pv_client_params {
     int fd;              // the connected socket; taken
-    int stop_fd;         // borrowed; readable or hung up: end the client
+    int stop_fd;         // borrowed; hung up: end the client. Not read
     uint32_t number;     // for the log
     int send_timeout_ms; // 0: 10 s
     int stats_fd;        // borrowed; one line is appended per context. -1: none

@@ -87,14 +87,15 @@ static int remaining_ms(uint64_t deadline_ns)
     return milliseconds > 1000000 ? 1000000 : (int)milliseconds;
 }
 
-// Waits for `events` on the socket. Stop goes first.
+// Waits for `events` on the socket. Stop goes first. (Linux reports POLLHUP unasked, macOS does
+// not.)
 static enum pv_connection_status wait_for(struct pv_connection *connection, short events,
                                           uint64_t deadline_ns)
 {
     for (;;) {
         struct pollfd fds[2] = {
             {.fd = connection->fd, .events = events},
-            {.fd = connection->stop_fd, .events = POLLIN},
+            {.fd = connection->stop_fd, .events = POLLHUP},
         };
         const int ready = poll(fds, 2, remaining_ms(deadline_ns));
         if (ready < 0 && errno != EINTR && errno != EAGAIN) {
@@ -118,7 +119,7 @@ static bool stop_requested(struct pv_connection *connection)
         return false;
     }
     connection->reads_until_stop_check = READS_PER_STOP_CHECK;
-    struct pollfd stop = {.fd = connection->stop_fd, .events = POLLIN};
+    struct pollfd stop = {.fd = connection->stop_fd, .events = POLLHUP};
     return poll(&stop, 1, 0) > 0 && stop.revents;
 }
 

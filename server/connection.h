@@ -19,7 +19,7 @@
 enum pv_connection_status {
     PV_CONNECTION_OK = 0,
     PV_CONNECTION_CLOSED,   // the peer went, between or inside messages
-    PV_CONNECTION_STOPPED,  // the stop descriptor became readable or hung up
+    PV_CONNECTION_STOPPED,  // the stop descriptor hung up
     PV_CONNECTION_DEADLINE, // nothing came before the deadline
     PV_CONNECTION_STALLED,  // the peer did not read for the send time-out
     PV_CONNECTION_BROKEN,   // any other error of the socket, see errno
@@ -27,7 +27,7 @@ enum pv_connection_status {
 
 struct pv_connection {
     int fd;      // owned
-    int stop_fd; // borrowed; -1: none
+    int stop_fd; // borrowed; its hang-up ends all waits, what can be read there none. -1: none
     int send_timeout_ms;
     bool accepts_fds;     // otherwise the kernel drops what the peer sends
     bool stays_awake;     // while messages come soon, see patience.h

@@ -21,7 +21,7 @@ struct pv_served {
     int done_fd; // becomes readable or hangs up when the client has been served, and not before
     uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
     pid_t pid;                         // workers
-    int channel;                       // workers; -1: none, or it speaks no sense
+    int channel;                       // workers; -1: none, or closed, which ends the worker
     bool killed;                       // workers: by us
     pthread_t thread;                  // threads
     struct pv_client_context *context; // threads
@@ -30,7 +30,7 @@ struct pv_served {
 // A worker process and what its parent holds of it.
 struct pv_worker {
     pid_t pid;   // 0: there is none
-    int channel; // its client is sent there; -1: it has one
+    int channel; // its client is sent there; closing it ends the worker
     int done_fd; // readable once it is dead, which it cannot pretend
 };
 

@@ -28,7 +28,7 @@ struct pv_server {
     struct pv_listener listener;
     int lifeline_fd; // -1: none
     int wake[2];     // pv_server_stop() writes
-    int stop[2];     // clients watch stop[0]; closing stop[1] ends them, also when we die
+    int stop[2]; // threads watch stop[0]; closing stop[1] ends them. Workers watch their channels
     int stats_fd;
     const struct pv_isolation *isolation;
     struct pv_isolation_env env;
@@ -57,6 +57,7 @@ static void forget_parent(struct pv_server *server)
     close_fd(&server->lifeline_fd);
     close_fd(&server->wake[0]);
     close_fd(&server->wake[1]);
+    close_fd(&server->stop[0]);
     close_fd(&server->stop[1]);
     for (size_t i = 0; i < server->served_count; i++) {
         close_fd(&server->served[i].fd);
@@ -360,7 +361,7 @@ static bool end_clients(struct pv_server *server)
     const uint64_t begun_ns = pv_server_os_now_ns();
     close_fd(&server->stop[1]);
     for (size_t i = 0; i < server->served_count; i++) {
-        // Who asks something from now on sees that nobody listens.
+        // This ends the worker, and who asks something from now on sees that nobody listens.
         pv_pulses_remove_client(&server->env.pulses, server->served[i].number);
         close_fd(&server->served[i].channel);
         if (server->isolation->cancel) {

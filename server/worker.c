@@ -115,11 +115,8 @@ static void end_pulse(void *user, uint64_t id)
 static bool await_client(int channel, struct pv_client_params *client)
 {
     struct assignment assignment;
-    struct pollfd fds[2] = {
-        {.fd = channel, .events = POLLIN},
-        {.fd = client->stop_fd, .events = POLLIN},
-    };
-    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+    struct pollfd input = {.fd = channel, .events = POLLIN};
+    while (poll(&input, 1, -1) < 0 && errno == EINTR) {
     }
     if (!pv_channel_receive(channel, &assignment, sizeof(assignment), &client->fd)) {
         return false;
@@ -132,7 +129,7 @@ static void worker_main(struct pv_isolation_env *env, int channel) __attribute__
 
 static void worker_main(struct pv_isolation_env *env, int channel)
 {
-    // The parent ends its workers through the stop descriptor, also when a terminal or a service
+    // The parent ends its workers by closing their channels, also when a terminal or a service
     // manager signals all processes at once.
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
@@ -140,6 +137,7 @@ static void worker_main(struct pv_isolation_env *env, int channel)
     pv_server_os_name_process(SPARE_NAME);
     struct pv_client_params client = env->client;
     client.names_process = true;
+    client.stop_fd = channel; // its own: what workers share, each could end the others by
     struct line line = {.lock = PTHREAD_MUTEX_INITIALIZER, .channel = channel};
     struct pv_renderer_params params = *env->renderer_params;
     params.begin_pulse = begin_pulse;
@@ -342,7 +340,7 @@ static void join(const struct pv_isolation_env *env, struct pv_served *served)
                                       : "");
 }
 
-// The worker is not trusted.
+// The worker is not trusted. One that speaks no sense is ended: its channel hangs up.
 static void hear(struct pv_isolation_env *env, struct pv_served *served)
 {
     struct report report;

@@ -112,6 +112,14 @@ static void stop_ends_a_stream_of_reads(void **state)
     assert_int_equal(status, PV_CONNECTION_STOPPED);
 }
 
+static void what_can_be_read_there_is_no_stop(void **state)
+{
+    struct ends *ends = *state;
+    char byte;
+    assert_int_equal(write(ends->stop[1], "x", 1), 1);
+    assert_int_equal(pv_connection_read(&ends->a, &byte, 1, in_ms(30)), PV_CONNECTION_DEADLINE);
+}
+
 static void an_end_inside_a_message_is_seen(void **state)
 {
     struct ends *ends = *state;
@@ -283,6 +291,7 @@ int main(void)
         CASE(silence_ends_with_the_deadline),
         CASE(stop_ends_a_read),
         CASE(stop_ends_a_stream_of_reads),
+        CASE(what_can_be_read_there_is_no_stop),
         CASE(an_end_inside_a_message_is_seen),
         CASE(writing_to_a_gone_peer_is_no_signal),
         CASE(a_peer_that_never_reads_is_given_up),
@@ -295,6 +304,7 @@ int main(void)
         SERVED(silence_ends_with_the_deadline),
         SERVED(stop_ends_a_read),
         SERVED(stop_ends_a_stream_of_reads),
+        SERVED(what_can_be_read_there_is_no_stop),
         SERVED(an_end_inside_a_message_is_seen),
         SERVED(unwanted_descriptors_are_closed),
         SERVED(what_was_read_is_taken_before_sleep),

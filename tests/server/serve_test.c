@@ -69,6 +69,7 @@ static void run_server(const struct fixture *fixture, bool in_process, int ready
     if (write(ready, "r", 1) != 1) {
         _exit(2);
     }
+    close(ready);
     if (!pv_server_run(running)) {
         _exit(3);
     }
@@ -452,6 +453,54 @@ static bool is_named(pid_t pid, const char *expected)
     return equal;
 }
 
+#define LINKS 64
+
+// What descriptors of process `pid` lead to, without standard input and output.
+static size_t links_of(int pid, char links[LINKS][128])
+{
+    size_t count = 0;
+    for (int fd = 3; fd < 1024 && count < LINKS; fd++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+        const ssize_t length = readlink(path, links[count], sizeof(links[0]) - 1);
+        if (length > 0) {
+            links[count++][length] = '\0';
+        }
+    }
+    return count;
+}
+
+// What two have in common, each can use against the other.
+static void workers_share_no_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    static char links[2][LINKS][128];
+    struct vtest_client clients[2];
+    pid_t workers[2];
+    int others;
+    for (int i = 0; i < 2; i++) {
+        for (int tries = 0; tries < 300 && !(workers[i] = spare_of(fixture, &others)); tries++) {
+            usleep(10000);
+        }
+        connect_and_start(fixture, &clients[i]);
+        assert_works(&clients[i]);
+        assert_true(is_named(workers[i], "pv:test\n"));
+    }
+    const size_t first_count = links_of(workers[0], links[0]);
+    const size_t second_count = links_of(workers[1], links[1]);
+    assert_true(first_count >= 2 && first_count < LINKS); // the client and the channel
+    for (size_t i = 0; i < first_count * second_count; i++) {
+        const char *link = links[0][i / second_count];
+        const bool told_apart = *link != '/' && strncmp(link, "anon_inode:", 11) != 0;
+        if (told_apart && strcmp(link, links[1][i % second_count]) == 0) {
+            fail_msg("two workers have %s", link);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        vtest_client_finish(&clients[i]);
+    }
+}
+
 static void the_next_client_s_worker_is_started_ahead(void **state)
 {
     struct fixture *fixture = *state;
@@ -592,6 +641,7 @@ int main(void)
         BOTH(stopping_ends_every_client),
         BOTH(writes_a_line_of_statistics_per_context),
         WORKERS(a_crash_takes_its_client_only),
+        WORKERS(workers_share_no_descriptors),
         WORKERS(a_stuck_worker_of_a_gone_client_is_killed),
         WORKERS(a_worker_that_closes_everything_holds_up_nobody),
         cmocka_unit_test(who_cannot_be_watched_is_not_started),
