@@ -22,6 +22,7 @@ struct pv_served {
     uint64_t hung_up_ns;               // when the client was seen to go; 0: not yet
     pid_t pid;                         // workers
     int channel;                       // workers; -1: none, or closed, which ends the worker
+    int stats_fd;                      // workers: memory for its statistics; -1: not wanted
     bool killed;                       // workers: by us
     pthread_t thread;                  // threads
     struct pv_client_context *context; // threads
@@ -29,9 +30,10 @@ struct pv_served {
 
 // A worker process and what its parent holds of it.
 struct pv_worker {
-    pid_t pid;   // 0: there is none
-    int channel; // its client is sent there; closing it ends the worker
-    int done_fd; // readable once it is dead, which it cannot pretend
+    pid_t pid;    // 0: there is none
+    int channel;  // its client is sent there; closing it ends the worker
+    int done_fd;  // readable once it is dead, which it cannot pretend
+    int stats_fd; // memory for its statistics; -1: not wanted
 };
 
 // What a client's process or thread needs from the server.

@@ -57,6 +57,9 @@ bool pv_server_os_has_workers(void);
 // its own. -1 with errno.
 int pv_server_os_watch_process(pid_t pid);
 
+// An empty file in memory, for one process to write and another to read. -1 with errno.
+int pv_server_os_memory(void);
+
 // Shows `name` in process lists, best effort.
 void pv_server_os_name_process(const char *name);
 

@@ -159,6 +159,12 @@ int pv_server_os_watch_process(pid_t pid)
     return -1;
 }
 
+int pv_server_os_memory(void)
+{
+    errno = ENOTSUP;
+    return -1;
+}
+
 void pv_server_os_name_process(const char *name)
 {
     (void)name;

@@ -108,6 +108,11 @@ int pv_server_os_watch_process(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0); // closed on exec
 }
 
+int pv_server_os_memory(void)
+{
+    return memfd_create("pv-server", MFD_CLOEXEC);
+}
+
 void pv_server_os_name_process(const char *name)
 {
     prctl(PR_SET_NAME, name, 0, 0, 0);

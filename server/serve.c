@@ -59,10 +59,12 @@ static void forget_parent(struct pv_server *server)
     close_fd(&server->wake[1]);
     close_fd(&server->stop[0]);
     close_fd(&server->stop[1]);
+    close_fd(&server->stats_fd);
     for (size_t i = 0; i < server->served_count; i++) {
         close_fd(&server->served[i].fd);
         close_fd(&server->served[i].done_fd);
         close_fd(&server->served[i].channel);
+        close_fd(&server->served[i].stats_fd);
     }
 }
 
@@ -139,7 +141,7 @@ static struct pv_isolation_env make_env(struct pv_server *server,
         .sandbox = params->sandbox,
         .sandbox_support = pv_sandbox_support(),
         .keeps_spare = !params->no_spare,
-        .spare = {.channel = -1, .done_fd = -1},
+        .spare = {.channel = -1, .done_fd = -1, .stats_fd = -1},
         .forget_parent = forget_parent,
         .server = server,
     };
@@ -234,8 +236,13 @@ static bool accept_client(struct pv_server *server, int *pause_ms)
         return true;
     }
     struct pv_served *served = &server->served[server->served_count];
-    *served =
-        (struct pv_served){.number = ++server->last_number, .fd = fd, .done_fd = -1, .channel = -1};
+    *served = (struct pv_served){
+        .number = ++server->last_number,
+        .fd = fd,
+        .done_fd = -1,
+        .channel = -1,
+        .stats_fd = -1,
+    };
     server->served_count++; // a worker must know it to forget it
     if (server->isolation->start(&server->env, served)) {
         server->said_failure = false;
@@ -264,6 +271,7 @@ static void remove_client(struct pv_server *server, size_t index)
     close_fd(&served->fd);
     close_fd(&served->done_fd);
     close_fd(&served->channel);
+    close_fd(&served->stats_fd);
     pv_pulses_remove_client(&server->env.pulses, served->number);
     server->served[index] = server->served[--server->served_count];
     server->said_full = false;

@@ -25,6 +25,7 @@
 
 #define SPARE_NAME       "pv-spare" // in process lists
 #define READY_TIMEOUT_MS 5000       // for the first spare
+#define STATS_LIMIT      65536u     // bytes of a line
 
 // What a worker is told with its client's socket.
 struct assignment {
@@ -168,13 +169,13 @@ static void worker_main(struct pv_isolation_env *env, int channel)
     _exit(0);
 }
 
-static const struct pv_worker no_worker = {.channel = -1, .done_fd = -1};
+static const struct pv_worker no_worker = {.channel = -1, .done_fd = -1, .stats_fd = -1};
 
 // Ends a worker that has no client, also a half-made one. Returns how it ended. Keeps errno.
 static int discard(struct pv_worker *worker)
 {
     const int error = errno;
-    const int fds[] = {worker->channel, worker->done_fd};
+    const int fds[] = {worker->channel, worker->done_fd, worker->stats_fd};
     int status = 0;
     if (worker->pid > 0) {
         kill(worker->pid, SIGKILL);
@@ -199,12 +200,15 @@ static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
     if (!pv_channel_open(channel)) {
         return false;
     }
+    const bool counts = env->client.stats_fd >= 0;
+    const int stats_fd = counts ? pv_server_os_memory() : -1;
     fflush(NULL);
-    const pid_t pid = fork();
+    const pid_t pid = counts && stats_fd < 0 ? -1 : fork();
     if (pid == 0) {
         pv_probe_abandon(&env->probe);
         env->forget_parent(env->server);
         close(channel[0]);
+        env->client.stats_fd = stats_fd; // not the file, which others' lines are in
         worker_main(env, channel[1]);
     }
     // Not a pipe: a worker is not believed to be dead because it has closed its end.
@@ -212,7 +216,8 @@ static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
     const int error = errno;
     close(channel[1]);
     errno = error;
-    *worker = (struct pv_worker){.pid = pid, .channel = channel[0], .done_fd = done_fd};
+    *worker = (struct pv_worker){
+        .pid = pid, .channel = channel[0], .done_fd = done_fd, .stats_fd = stats_fd};
     if (done_fd < 0) {
         discard(worker);
     }
@@ -267,6 +272,7 @@ static bool start(struct pv_isolation_env *env, struct pv_served *served)
     served->pid = worker.pid;
     served->channel = worker.channel; // kept: closing it would take away what was not read yet
     served->done_fd = worker.done_fd;
+    served->stats_fd = worker.stats_fd;
     return true;
 }
 
@@ -318,12 +324,38 @@ static void close_host(struct pv_isolation_env *env)
     }
 }
 
+// Whether it is one whole line of text, as workers have them.
+static bool is_line(const char *text, size_t size)
+{
+    for (size_t i = 0; i + 1 < size; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            return false;
+        }
+    }
+    return size > 1 && text[size - 1] == '\n';
+}
+
+// Writes down what a dead worker had counted. It is not trusted: the line may be invented, but
+// spoils no other.
+static void keep_stats(const struct pv_isolation_env *env, const struct pv_served *served)
+{
+    char *text = served->stats_fd >= 0 ? malloc(STATS_LIMIT) : NULL;
+    const ssize_t size = text ? pread(served->stats_fd, text, STATS_LIMIT, 0) : 0;
+    if (size > 0 && is_line(text, (size_t)size) &&
+        write(env->client.stats_fd, text, (size_t)size) != size) {
+        pv_server_log(&env->client.log, PV_LOG_ERROR,
+                      "client %u: its statistics could not be written", served->number);
+    }
+    free(text);
+}
+
 // Does not block: done_fd has told, or SIGKILL is under way.
 static void join(const struct pv_isolation_env *env, struct pv_served *served)
 {
     int status = 0;
     while (waitpid(served->pid, &status, 0) < 0 && errno == EINTR) {
     }
+    keep_stats(env, served);
     const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (clean) {
         return;
