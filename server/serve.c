@@ -20,6 +20,7 @@
 #define DEFAULT_STOP_TIMEOUT_MS    10000
 #define DEFAULT_HANG_UP_TIMEOUT_MS 30000
 #define ACCEPT_PAUSE_MS            100 // when descriptors or processes have run out
+#define ACCEPTED_AT_ONCE           16  // then others get their turn
 #define FIXED_POLLED               3   // descriptors that step() waits for besides the clients'
 #define POLLED_EACH                3u  // a client's end, its socket, its worker's channel
 
@@ -404,7 +405,7 @@ bool pv_server_run(struct pv_server *server)
             break;
         }
         pause_ms = -1;
-        while (listens && accept_client(server, &pause_ms)) {
+        for (int i = 0; listens && i < ACCEPTED_AT_ONCE && accept_client(server, &pause_ms); i++) {
             prepare(server);
         }
     }

@@ -271,6 +271,40 @@ static void stopping_ends_every_client(void **state)
     vtest_client_finish(&flooding);
 }
 
+// Connects and goes, again and again.
+static pid_t start_flood(const struct fixture *fixture)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct vtest_client client;
+        alarm(20);
+        while (true) {
+            if (vtest_client_connect(&client, fixture->socket_path)) {
+                vtest_client_finish(&client);
+            }
+        }
+    }
+    return pid;
+}
+
+static void a_flood_of_clients_does_not_hold_up_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    pid_t floods[4];
+    for (int i = 0; i < 4; i++) {
+        floods[i] = start_flood(fixture);
+    }
+    usleep(200000);
+    stop(fixture);
+    for (int i = 0; i < 4; i++) {
+        int status = 0;
+        kill(floods[i], SIGKILL);
+        assert_int_equal(waitpid(floods[i], &status, 0), floods[i]);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGKILL); // it had not given up before
+    }
+}
+
 static void writes_a_line_of_statistics_per_context(void **state)
 {
     struct fixture *fixture = *state;
@@ -640,6 +674,7 @@ int main(void)
         BOTH(too_many_clients_are_turned_away),
         BOTH(misbehaving_clients_do_not_disturb_others),
         BOTH(stopping_ends_every_client),
+        BOTH(a_flood_of_clients_does_not_hold_up_the_end),
         BOTH(writes_a_line_of_statistics_per_context),
         WORKERS(a_crash_takes_its_client_only),
         WORKERS(workers_share_no_descriptors),
