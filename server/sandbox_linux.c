@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -24,8 +25,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Of Linux 6.2; the headers of Debian 12 are older.
-#define ACCESS_FS_TRUNCATE ((uint64_t)1 << 14)
+// The headers of Debian 12 are older than these.
+#define ACCESS_FS_TRUNCATE         ((uint64_t)1 << 14) // Linux 6.2
+#define SCOPE_ABSTRACT_UNIX_SOCKET ((uint64_t)1 << 0)  // Linux 6.12
+#define SCOPE_SIGNAL               ((uint64_t)1 << 1)
+
+// What a set of rules is about. Older kernels know the beginning, and want zeros in the rest.
+struct ruleset_attributes {
+    uint64_t handled_access_fs;
+    uint64_t handled_access_net;
+    uint64_t scoped;
+};
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LEAKS_ARE_LOOKED_FOR true // from a process of its own, by ptrace()
@@ -53,6 +63,29 @@ static const char *const refused_calls[] = {
     "kcmp",
     "migrate_pages",
     "move_pages",
+    // what a user's processes share by a number or a name
+    "shmget",
+    "shmat",
+    "shmdt",
+    "shmctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "semtimedop_time64",
+    "semctl",
+    "msgget",
+    "msgsnd",
+    "msgrcv",
+    "msgctl",
+    "ipc", // of 32-bit systems: all of the above
+    "mq_open",
+    "mq_unlink",
+    "mq_timedsend",
+    "mq_timedsend_time64",
+    "mq_timedreceive",
+    "mq_timedreceive_time64",
+    "mq_notify",
+    "mq_getsetattr",
     // the network, and services that listen on this machine; the client's socket is there already
     "accept",
     "accept4",
@@ -154,10 +187,46 @@ static bool refuse_sockets(scmp_filter_ctx filter)
                                               SCMP_A1(SCMP_CMP_MASKED_EQ, types, type)) == 0;
         }
     }
-    // A pair of datagram sockets can send to any other.
+    // Of a pair of datagram sockets, which SOCK_RAW makes as well, each can send to any other.
     added = added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socketpair), 1,
-                                      SCMP_A1(SCMP_CMP_MASKED_EQ, types, SOCK_DGRAM)) == 0;
+                                      SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+    for (scmp_datum_t type = 0; type <= types; type++) {
+        if (type != SOCK_STREAM && type != SOCK_SEQPACKET) {
+            added = added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socketpair),
+                                              2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                                              SCMP_A1(SCMP_CMP_MASKED_EQ, types, type)) == 0;
+        }
+    }
     return added && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(connect), 0) == 0;
+}
+
+// Refuses a call with this second argument. The kernel looks at its low half only.
+static bool refuse_request(scmp_filter_ctx filter, const char *call, uint32_t request)
+{
+    const int number = seccomp_syscall_resolve_name(call);
+    const int result =
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 1,
+                         SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, (scmp_datum_t)request));
+    return result == 0 || result == -EDOM || result == -EFAULT; // not on this architecture
+}
+
+static bool refuse_requests(scmp_filter_ctx filter)
+{
+    // By these the kernel sends a signal of one's choice to whoever is named.
+    static const uint32_t controls[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+    static const uint32_t io_controls[] = {
+        FIOSETOWN, SIOCSPGRP,            // likewise
+        TIOCSTI,   TIOCLINUX, TIOCSCTTY, // these type and paste for the user of a terminal
+    };
+    bool added = true;
+    for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+        added = added && refuse_request(filter, "fcntl", controls[i]) &&
+                refuse_request(filter, "fcntl64", controls[i]); // of 32-bit systems
+    }
+    for (size_t i = 0; i < sizeof(io_controls) / sizeof(io_controls[0]); i++) {
+        added = added && refuse_request(filter, "ioctl", io_controls[i]);
+    }
+    return added;
 }
 
 static bool refuse_by_arguments(scmp_filter_ctx filter)
@@ -192,7 +261,7 @@ static bool add_rules(scmp_filter_ctx filter)
             return false;
         }
     }
-    return refuse_sockets(filter) && refuse_by_arguments(filter);
+    return refuse_sockets(filter) && refuse_requests(filter) && refuse_by_arguments(filter);
 }
 
 static bool filter_calls(char *error, size_t error_size)
@@ -284,8 +353,13 @@ static void allow_what_drivers_write(int ruleset, uint64_t access)
 
 static bool protect_files(char *error, size_t error_size)
 {
-    const uint64_t access = changes(landlock_version());
-    const struct landlock_ruleset_attr handled = {.handled_access_fs = access};
+    const int version = landlock_version();
+    const uint64_t access = changes(version);
+    const struct ruleset_attributes handled = {
+        .handled_access_fs = access,
+        // Whatever way to reach other processes the list of system calls may miss.
+        .scoped = version >= 6 ? SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL : 0,
+    };
     const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
     if (ruleset < 0) {
         snprintf(error, error_size, "files cannot be protected (%s)", strerror(errno));

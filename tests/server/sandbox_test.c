@@ -8,15 +8,21 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,6 +32,8 @@
 
 #include "server/sandbox.h"
 
+#define ABSTRACT_NAME "pv-sandbox-test"
+
 struct folder {
     char path[64];
     char file[96]; // exists, with one byte
@@ -33,16 +41,12 @@ struct folder {
     int listener; // somebody listens there
 };
 
-// Runs `body` in a process inside the sandbox. It returns 0 or the line of what went wrong.
-static void inside(int (*body)(const struct folder *), bool needs_files)
+// Runs `body` in a process inside a sandbox of that kind. It returns 0 or the line of what went
+// wrong.
+static void inside_of(const struct pv_sandbox_support support, int (*body)(const struct folder *))
 {
-    const struct pv_sandbox_support support = pv_sandbox_support();
     struct folder folder = {.path = "/tmp/pv-sandbox-XXXXXX"};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!support.system_calls || (needs_files && !support.files)) {
-        print_message("%s\n", support.missing);
-        skip();
-    }
     assert_non_null(mkdtemp(folder.path));
     snprintf(folder.file, sizeof(folder.file), "%s/file", folder.path);
     snprintf(folder.socket_path, sizeof(folder.socket_path), "%s/socket", folder.path);
@@ -53,6 +57,12 @@ static void inside(int (*body)(const struct folder *), bool needs_files)
     folder.listener = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(folder.listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(folder.listener, 1), 0);
+
+    struct sockaddr_un abstract = {.sun_family = AF_UNIX};
+    memcpy(abstract.sun_path + 1, ABSTRACT_NAME, sizeof(ABSTRACT_NAME));
+    const int abstract_listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(abstract_listener, (struct sockaddr *)&abstract, sizeof(abstract)), 0);
+    assert_int_equal(listen(abstract_listener, 1), 0);
 
     const pid_t pid = fork();
     if (pid == 0) {
@@ -66,12 +76,23 @@ static void inside(int (*body)(const struct folder *), bool needs_files)
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     close(folder.listener);
+    close(abstract_listener);
     unlink(folder.socket_path);
     unlink(folder.file);
     assert_int_equal(rmdir(folder.path), 0); // nothing was added
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         fail_msg("the process ended with %#x (line %d)", (unsigned)status, WEXITSTATUS(status));
     }
+}
+
+static void inside(int (*body)(const struct folder *), bool needs_files)
+{
+    const struct pv_sandbox_support support = pv_sandbox_support();
+    if (!support.system_calls || (needs_files && !support.files)) {
+        print_message("%s\n", support.missing);
+        skip();
+    }
+    inside_of(support, body);
 }
 
 // In a body: the call must fail with this errno.
@@ -130,7 +151,15 @@ static int no_network(const struct folder *folder)
     // What connects threads of this process stays.
     int pair[2];
     char byte = 'x';
-    REFUSED(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), EPERM);
+    for (int type = 0; type < 16; type++) {
+        if (type != SOCK_STREAM && type != SOCK_SEQPACKET) {
+            REFUSED(socketpair(AF_UNIX, type, 0, pair), EPERM);
+            REFUSED(socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), EPERM);
+        }
+    }
+    REFUSED(socketpair(AF_TIPC, SOCK_SEQPACKET, 0, pair), EPERM);
+    REFUSED(socketpair(AF_INET, SOCK_STREAM, 0, pair), EPERM);
+    WORKS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     WORKS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     WORKS(send(pair[0], &byte, 1, 0) == 1 && recv(pair[1], &byte, 1, 0) == 1);
     return 0;
@@ -155,6 +184,69 @@ static int no_other_processes(const struct folder *folder)
     REFUSED((int)ptrace(PTRACE_ATTACH, parent, NULL, NULL), EPERM);
 #endif
     WORKS(kill(getpid(), 0) == 0);
+    return 0;
+}
+
+// The kernel sends them for others, to whoever they name.
+static int no_borrowed_signals(const struct folder *folder)
+{
+    struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = getppid()};
+    int pair[2], pid = getppid();
+    (void)folder;
+    WORKS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    REFUSED(fcntl(pair[0], F_SETOWN, pid), EPERM);
+    REFUSED(fcntl(pair[0], F_SETOWN_EX, &owner), EPERM);
+    REFUSED(fcntl(pair[0], F_SETSIG, SIGKILL), EPERM);
+    REFUSED((int)syscall(SYS_fcntl, pair[0], F_SETOWN | 1l << 32, pid), EPERM);
+    REFUSED(ioctl(pair[0], FIOSETOWN, &pid), EPERM);
+    REFUSED(ioctl(pair[0], SIOCSPGRP, &pid), EPERM);
+    REFUSED((int)syscall(SYS_ioctl, pair[0], FIOSETOWN | 1l << 32, &pid), EPERM);
+    WORKS(fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0);
+    WORKS(ioctl(pair[0], FIONREAD, &pid) == 0);
+    return 0;
+}
+
+// The system calls are not filtered.
+static int only_scopes(const struct folder *folder)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX}; // abstract: the first byte is 0
+    int pair[2];
+    (void)folder;
+    memcpy(address.sun_path + 1, ABSTRACT_NAME, sizeof(ABSTRACT_NAME));
+    REFUSED(kill(getppid(), 0), EPERM);
+    WORKS(kill(getpid(), 0) == 0);
+    const int stranger = socket(AF_UNIX, SOCK_STREAM, 0);
+    WORKS(stranger >= 0);
+    REFUSED(connect(stranger, (struct sockaddr *)&address, sizeof(address)), EPERM);
+    WORKS(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0);
+    return 0;
+}
+
+static int no_terminal(const struct folder *folder)
+{
+    char byte = 'x';
+    const int fd =
+        open(folder->file, O_RDONLY); // anything: the call is refused before it is looked at
+    REFUSED(ioctl(fd, TIOCSTI, &byte), EPERM);
+    REFUSED(ioctl(fd, TIOCLINUX, &byte), EPERM);
+    REFUSED(ioctl(fd, TIOCSCTTY, 0), EPERM);
+    return 0;
+}
+
+static int no_shared_memory(const struct folder *folder)
+{
+    (void)folder;
+    REFUSED(shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600), EPERM);
+    REFUSED((int)(intptr_t)shmat(0, NULL, 0), EPERM);
+    REFUSED(shmctl(0, IPC_RMID, NULL), EPERM);
+    REFUSED(semget(IPC_PRIVATE, 1, IPC_CREAT | 0600), EPERM);
+    REFUSED(semop(0, NULL, 0), EPERM);
+    REFUSED(semctl(0, 0, IPC_RMID), EPERM);
+    REFUSED(msgget(IPC_PRIVATE, IPC_CREAT | 0600), EPERM);
+    REFUSED(msgsnd(0, "message", 1, 0), EPERM);
+    REFUSED(msgctl(0, IPC_RMID, NULL), EPERM);
+    REFUSED((int)syscall(SYS_mq_open, "pv-sandbox-test", O_RDONLY, 0, NULL), EPERM);
+    REFUSED((int)syscall(SYS_mq_unlink, "pv-sandbox-test"), EPERM);
     return 0;
 }
 
@@ -247,6 +339,39 @@ static void touches_no_other_process(void **state)
     inside(no_other_processes, false);
 }
 
+static void sends_no_signals_by_descriptors(void **state)
+{
+    (void)state;
+    inside(no_borrowed_signals, false);
+}
+
+static void types_on_no_terminal(void **state)
+{
+    (void)state;
+    inside(no_terminal, false);
+}
+
+static void shares_no_memory_by_number(void **state)
+{
+    (void)state;
+    inside(no_shared_memory, false);
+}
+
+static void landlock_alone_keeps_processes_apart(void **state)
+{
+    (void)state;
+    struct pv_sandbox_support support = pv_sandbox_support();
+    const long version = support.files ? syscall(SYS_landlock_create_ruleset, NULL, 0,
+                                                 LANDLOCK_CREATE_RULESET_VERSION)
+                                       : 0;
+    if (version < 6) {
+        print_message("the Landlock of this kernel (%ld) has no scopes (6)\n", version);
+        skip();
+    }
+    support.system_calls = false;
+    inside_of(support, only_scopes);
+}
+
 static void gains_no_privileges(void **state)
 {
     (void)state;
@@ -268,9 +393,16 @@ static void still_does_its_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_no_programs),       cmocka_unit_test(opens_no_sockets),
-        cmocka_unit_test(touches_no_other_process), cmocka_unit_test(gains_no_privileges),
-        cmocka_unit_test(writes_no_files),          cmocka_unit_test(still_does_its_work),
+        cmocka_unit_test(starts_no_programs),
+        cmocka_unit_test(opens_no_sockets),
+        cmocka_unit_test(touches_no_other_process),
+        cmocka_unit_test(gains_no_privileges),
+        cmocka_unit_test(sends_no_signals_by_descriptors),
+        cmocka_unit_test(types_on_no_terminal),
+        cmocka_unit_test(shares_no_memory_by_number),
+        cmocka_unit_test(landlock_alone_keeps_processes_apart),
+        cmocka_unit_test(writes_no_files),
+        cmocka_unit_test(still_does_its_work),
     };
     return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
 }
