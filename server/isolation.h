@@ -30,10 +30,11 @@ struct pv_served {
 
 // A worker process and what its parent holds of it.
 struct pv_worker {
-    pid_t pid;    // 0: there is none
-    int channel;  // its client is sent there; closing it ends the worker
-    int done_fd;  // readable once it is dead, which it cannot pretend
-    int stats_fd; // memory for its statistics; -1: not wanted
+    pid_t pid;             // 0: there is none
+    int channel;           // its client is sent there; closing it ends the worker
+    int done_fd;           // readable once it is dead, which it cannot pretend
+    int stats_fd;          // memory for its statistics; -1: not wanted
+    uint64_t device_stamp; // of pv_sandbox_device_stamp() before it was started
 };
 
 // What a client's process or thread needs from the server.

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum pv_sandbox_mode {
     PV_SANDBOX_AUTO = 0, // as much as the kernel has; what is missing is said in the log
@@ -21,6 +22,10 @@ struct pv_sandbox_support {
 
 // What this kernel offers. Changes nothing.
 struct pv_sandbox_support pv_sandbox_support(void);
+
+// Changes when device nodes come or go. Who is in the sandbox may use those that were there when it
+// entered.
+uint64_t pv_sandbox_device_stamp(void);
 
 // Puts this process into the sandbox, for good. It must have one thread.
 // Failure: false with one line in `error`; a part may be in force.

@@ -7,6 +7,7 @@
 // is before and outside.
 #include "sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -304,12 +305,12 @@ static int landlock_version(void)
     return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-// What does not exist needs no permission.
+// `path` and what is below it. What does not exist needs no permission.
 static void allow_below(int ruleset, uint64_t access, const char *path)
 {
     const struct landlock_path_beneath_attr rule = {
         .allowed_access = access & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE,
-        .parent_fd = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY),
+        .parent_fd = open(path, O_PATH | O_CLOEXEC),
     };
     if (rule.parent_fd >= 0) {
         syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
@@ -326,6 +327,43 @@ static void allow_in(int ruleset, uint64_t access, const char *folder, const cha
     }
 }
 
+// The nodes that drivers use, as they are now, and no others: not those of terminals, disks and
+// input, and not /dev/shm, where other programs keep their shared memory. They can be written, and
+// no more can be made: a rule for what is no folder may allow nothing else.
+static void allow_devices(int ruleset, uint64_t access)
+{
+    static const char *const nodes[] = {
+        "null",     "zero",  "full",
+        "dri",      // the kernel's own drivers
+        "udmabuf",  // memory to share
+        "dma_heap", // likewise
+        "kfd",      // AMD
+        "nvidia*",  // NVIDIA; all that begin so, also folders
+        "nvhost*",  // NVIDIA Tegra
+        "nvmap",    "nvgpu",
+        "dxg",      // WSL
+        "mali*",    // Arm
+        "kgsl-3d0", // Qualcomm
+        "galcore",  // Vivante
+    };
+    const uint64_t writing = access & (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE);
+    const int folder = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = folder >= 0 ? fdopendir(folder) : NULL;
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+            const size_t length = strcspn(nodes[i], "*");
+            const bool any_end = nodes[i][length] == '*';
+            if (strncmp(entry->d_name, nodes[i], length) == 0 &&
+                (any_end || !entry->d_name[length])) {
+                allow_in(ruleset, writing, "/dev", entry->d_name);
+            }
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    }
+}
+
 // Devices; the names of own threads; caches of compiled shaders, where they exist.
 static void allow_what_drivers_write(int ruleset, uint64_t access)
 {
@@ -336,7 +374,7 @@ static void allow_what_drivers_write(int ruleset, uint64_t access)
     const char *mesa = getenv("MESA_SHADER_CACHE_DIR");
     const char *nvidia = getenv("__GL_SHADER_DISK_CACHE_PATH");
     char below_home[4096] = "";
-    allow_below(ruleset, access, "/dev");
+    allow_devices(ruleset, access);
     allow_below(ruleset, access, "/proc/self/task");
     if (!cache_home && home) {
         snprintf(below_home, sizeof(below_home), "%s/.cache", home);
@@ -375,6 +413,14 @@ static bool protect_files(char *error, size_t error_size)
 }
 
 // -- both ------------------------------------------------------------------------------------
+
+uint64_t pv_sandbox_device_stamp(void)
+{
+    struct stat status;
+    return stat("/dev", &status) == 0
+               ? (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec
+               : 0;
+}
 
 struct pv_sandbox_support pv_sandbox_support(void)
 {

@@ -130,6 +130,7 @@ static void worker_main(struct pv_isolation_env *env, int channel) __attribute__
 
 static void worker_main(struct pv_isolation_env *env, int channel)
 {
+    setsid(); // the terminal that the server may have is none of a guest's business
     // The parent ends its workers by closing their channels, also when a terminal or a service
     // manager signals all processes at once.
     signal(SIGINT, SIG_IGN);
@@ -202,6 +203,7 @@ static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
     }
     const bool counts = env->client.stats_fd >= 0;
     const int stats_fd = counts ? pv_server_os_memory() : -1;
+    const uint64_t device_stamp = pv_sandbox_device_stamp();
     fflush(NULL);
     const pid_t pid = counts && stats_fd < 0 ? -1 : fork();
     if (pid == 0) {
@@ -217,7 +219,12 @@ static bool spawn(struct pv_isolation_env *env, struct pv_worker *worker)
     close(channel[1]);
     errno = error;
     *worker = (struct pv_worker){
-        .pid = pid, .channel = channel[0], .done_fd = done_fd, .stats_fd = stats_fd};
+        .pid = pid,
+        .channel = channel[0],
+        .done_fd = done_fd,
+        .stats_fd = stats_fd,
+        .device_stamp = device_stamp,
+    };
     if (done_fd < 0) {
         discard(worker);
     }
@@ -240,12 +247,21 @@ static bool hand_over(struct pv_worker *worker, const struct pv_served *served)
     return pv_channel_send(worker->channel, &assignment, sizeof(assignment), served->fd);
 }
 
-// What was started ahead and has not died meanwhile.
+// Whether it may not use device nodes that are there now.
+static bool is_outdated(const struct pv_worker *worker)
+{
+    return worker->device_stamp != pv_sandbox_device_stamp();
+}
+
+// What was started ahead, sees the devices of today and has not died meanwhile.
 static bool take_spare(struct pv_isolation_env *env, struct pv_worker *worker,
                        const struct pv_served *served)
 {
     *worker = env->spare;
     env->spare = no_worker;
+    if (worker->pid != 0 && is_outdated(worker)) {
+        discard(worker);
+    }
     if (worker->pid == 0 || hand_over(worker, served)) {
         return worker->pid != 0;
     }
@@ -284,15 +300,15 @@ static void prepare(struct pv_isolation_env *env)
 }
 
 // The first spare has opened the driver beside the trial, and maybe before the trial made a device
-// node; later ones will see what the trial saw. One that does not say in time what it saw is as
-// bad.
+// node, of which it may say nothing; later ones will see what the trial saw. One that does not say
+// in time what it saw is as bad.
 static void settle(struct pv_isolation_env *env, uint64_t devices)
 {
     struct pollfd ready = {.fd = env->spare.channel, .events = POLLIN};
     struct report report;
     int none;
     if (env->spare.pid &&
-        !(poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
+        !(!is_outdated(&env->spare) && poll(&ready, 1, READY_TIMEOUT_MS) > 0 &&
           pv_channel_receive(env->spare.channel, &report, sizeof(report), &none) &&
           report.devices == devices)) {
         discard(&env->spare);

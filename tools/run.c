@@ -323,7 +323,7 @@ static void end_server(struct run *run)
     if (run->server) {
         close(run->lifeline);
         if (!wait_for(run->server, SERVER_END_TIMEOUT_MS, &status)) {
-            kill(-run->server, SIGKILL); // its session: the workers, too
+            kill(-run->server, SIGKILL); // its session; workers end with it
             wait_for(run->server, SERVER_END_TIMEOUT_MS, &status);
         }
     }

@@ -282,7 +282,13 @@ static int no_writing(const struct folder *folder)
     char byte = 0;
     const int fd = open(folder->file, O_RDONLY);
     WORKS(fd >= 0 && read(fd, &byte, 1) == 1 && byte == 'x');
-    WORKS(open("/dev/null", O_RDWR) >= 0);
+    WORKS(open("/dev/null", O_RDWR | O_TRUNC) >= 0);
+    WORKS(open("/dev/zero", O_RDWR) >= 0);
+    // No terminals, and no shared memory of other programs.
+    REFUSED(open("/dev/ptmx", O_RDWR | O_NOCTTY), EACCES);
+    REFUSED(open("/dev/tty", O_RDWR), EACCES);
+    REFUSED(shm_open("/pv-sandbox-test", O_CREAT | O_RDWR, 0600), EACCES);
+    REFUSED(open("/dev/pv-sandbox-test", O_CREAT | O_RDWR, 0600), EACCES);
     // Nor another process's memory.
     char memory[64];
     snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)getppid());
@@ -316,8 +322,6 @@ static int does_its_work(const struct folder *folder)
     WORKS(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) != MAP_FAILED);
     WORKS(fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
     WORKS(sched_yield() == 0 && getpriority(PRIO_PROCESS, 0) >= -20);
-    const int shared = shm_open("/pv-sandbox-test", O_CREAT | O_RDWR, 0600);
-    WORKS(shared >= 0 && shm_unlink("/pv-sandbox-test") == 0);
     return 0;
 }
 

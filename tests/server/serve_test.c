@@ -1,6 +1,7 @@
 // Whole servers, with workers and with threads, each in a process of its own so that its
 // descriptors and its end can be watched.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -561,6 +562,38 @@ static void the_next_client_s_worker_is_started_ahead(void **state)
     }
 }
 
+// It may not use what came after it.
+static void a_spare_older_than_a_device_node_is_replaced(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char node[] = "/dev/pv-serve-test";
+    struct vtest_client client;
+    int others;
+    const pid_t spare = spare_of(fixture, &others);
+    const int fd = open(node, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        print_message("only root makes device nodes\n");
+        skip();
+    }
+    close(fd);
+    unlink(node);
+    assert_int_not_equal(spare, 0);
+    connect_and_start(fixture, &client);
+    assert_works(&client);
+    assert_int_equal(kill(spare, 0), -1);
+    vtest_client_finish(&client);
+}
+
+// Otherwise it could type into the server's terminal.
+static void workers_leave_the_server_s_session(void **state)
+{
+    struct fixture *fixture = *state;
+    int others;
+    const pid_t spare = spare_of(fixture, &others);
+    assert_int_not_equal(spare, 0);
+    assert_int_equal(getsid(spare), spare);
+}
+
 static void a_spare_that_died_is_missed_by_nobody(void **state)
 {
     struct fixture *fixture = *state;
@@ -683,6 +716,8 @@ int main(void)
         cmocka_unit_test(who_cannot_be_watched_is_not_started),
         BOTH(a_stuck_client_does_not_hold_up_the_end),
         WORKERS(the_next_client_s_worker_is_started_ahead),
+        WORKERS(a_spare_older_than_a_device_node_is_replaced),
+        WORKERS(workers_leave_the_server_s_session),
         WORKERS(a_spare_that_died_is_missed_by_nobody),
         cmocka_unit_test(a_spare_that_came_before_its_device_is_replaced),
         WORKERS(workers_end_when_the_server_is_killed),
