@@ -20,7 +20,8 @@ import sys
 from results import load, ratio
 
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'figures.json')
-ROWS = ['draw', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer', 'demo-mesa-26.2']
+ROWS = ['draw', 'bind-2-sets', 'update-16', 'update-4096', 'status-with-reply', 'fence', 'buffer',
+        'demo-mesa-26.2']
 PROGRAMS = ['round_trips', 'objects', 'recording', 'bandwidth', 'matrix_product']
 MORE_INSTRUCTIONS = 1.25
 LESS_SPEED = 0.4

@@ -18,17 +18,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define COMMANDS       256 // of a stream
-#define POOL           100
-#define COMMAND_BUFFER 101
-#define BUFFER         102
-#define FENCE          103
-#define FIRST_NEW      1000
+#define COMMANDS        256 // of a stream
+#define POOL            100
+#define COMMAND_BUFFER  101
+#define BUFFER          102
+#define FENCE           103
+#define SET_LAYOUT      104
+#define PIPELINE_LAYOUT 105
+#define SET_POOL        106
+#define SET             107
+#define FIRST_NEW       1000
 
 static void no_draw(VkCommandBuffer cb, uint32_t vertices, uint32_t instances, uint32_t first,
                     uint32_t first_instance)
 {
     (void)cb, (void)vertices, (void)instances, (void)first, (void)first_instance;
+}
+
+static void no_bind(VkCommandBuffer cb, VkPipelineBindPoint point, VkPipelineLayout layout,
+                    uint32_t first, uint32_t count, const VkDescriptorSet *sets,
+                    uint32_t offset_count, const uint32_t *offsets)
+{
+    (void)cb, (void)point, (void)layout, (void)first, (void)count, (void)sets;
+    (void)offset_count, (void)offsets;
 }
 
 static void no_update(VkCommandBuffer cb, VkBuffer buffer, VkDeviceSize offset, VkDeviceSize size,
@@ -51,10 +63,16 @@ static void open_guest(struct guest *g)
     write_begin_command_buffer(g, COMMAND_BUFFER, false);
     write_create_buffer(g, BUFFER, false);
     write_create_fence(g, FENCE, false);
+    write_create_set_layout(g, SET_LAYOUT, 1, 2);
+    write_create_pipeline_layout(g, PIPELINE_LAYOUT, (const uint64_t[]){SET_LAYOUT, SET_LAYOUT}, 2);
+    write_create_descriptor_pool(g, SET_POOL);
+    write_allocate_descriptor_sets(g, SET_POOL, (const uint64_t[]){SET_LAYOUT},
+                                   (const uint64_t[]){SET}, 1);
     submit_well(g);
     struct pv_device *device =
         (struct pv_device *)pv_object_table_lookup(g->context->objects, DEVICE);
     device->driver->vk.vkCmdDraw = no_draw;
+    device->driver->vk.vkCmdBindDescriptorSets = no_bind;
     device->driver->vk.vkCmdUpdateBuffer = no_update;
     device->driver->vk.vkGetFenceStatus = no_status;
 }
@@ -77,6 +95,13 @@ static void update(struct guest *g, uint32_t size)
     put_u64(g, size);
     put_u64(g, size);
     put_data(g, data, size);
+}
+
+static void bind(struct guest *g, uint32_t i)
+{
+    (void)i;
+    write_bind_descriptor_sets(g, COMMAND_BUFFER, PIPELINE_LAYOUT, (const uint64_t[]){SET, SET}, 2,
+                               4);
 }
 
 static void update_small(struct guest *g, uint32_t i)
@@ -191,6 +216,7 @@ static const struct row {
     const char *recorded;
 } rows[] = {
     {"draw", draw, NULL},
+    {"bind-2-sets", bind, NULL},
     {"update-16", update_small, NULL},
     {"update-4096", update_large, NULL},
     {"status-with-reply", status_with_reply, NULL},

@@ -59,6 +59,7 @@ class Model:
         self.wire = Wire(registry, policy)
         self.words = self._read_words(policy['commands'])
         self.checked = set(policy['types']['checked'])
+        self.checked_commands = set(policy['commands']['checked'].split())
         self.keep_objects = set(policy['commands']['keep_objects'].split())
         self.keeps_poison = set(policy['commands']['keeps_poison'].split())
         self.commands = [c for c in registry.commands if c.name in self.words and
@@ -91,7 +92,7 @@ class Model:
         for number, name in sorted(self.registry.command_names.items()):
             if name in self.registry.carried_names and name not in self.words:
                 sys.exit(f'policy.toml: {name} has no word')
-        for name in self.keep_objects | self.keeps_poison:
+        for name in self.keep_objects | self.keeps_poison | self.checked_commands:
             if name not in self.words:
                 sys.exit(f'policy.toml: {name} has no word')
 
@@ -356,7 +357,8 @@ def main():
     chain_types = model.chain_types()
     version = registry.header_version
     environment.globals.update(
-        registry=registry, wire=model.wire, max_run=MAX_RUN, checked=model.checked, needs=model.needs, words=model.words,
+        registry=registry, wire=model.wire, max_run=MAX_RUN, checked=model.checked,
+        checked_commands=model.checked_commands, needs=model.needs, words=model.words,
         kinds=model.kinds, keeps_poison=model.keeps_poison, aggregates=model.aggregates(),
         describe=Describer(model), chain_roots=model.chain_roots(), chain_types=chain_types,
         chain_index={t.name: i for i, t in enumerate(chain_types)},

@@ -20,6 +20,9 @@ static size_t object_size(VkObjectType type)
         return sizeof(struct pv_pipeline);
     case VK_OBJECT_TYPE_QUERY_POOL:
         return sizeof(struct pv_query_pool);
+    case VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT:
+    case VK_OBJECT_TYPE_DESCRIPTOR_SET:
+        return sizeof(struct pv_descriptors);
     case VK_OBJECT_TYPE_RENDER_PASS:
         return sizeof(struct pv_render_pass);
     case VK_OBJECT_TYPE_FRAMEBUFFER:

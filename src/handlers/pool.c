@@ -37,6 +37,40 @@ static void take(struct pv_stream *s, struct pv_object *const *objects, uint64_t
     }
 }
 
+// -- descriptor set layouts -------------------------------------------------------------------
+
+// Variable descriptor counts cannot be dynamic, so that sets have as many.
+static uint32_t count_dynamic(const VkDescriptorSetLayoutCreateInfo *info)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; info->pBindings && i < info->bindingCount; i++) {
+        const VkDescriptorSetLayoutBinding *binding = &info->pBindings[i];
+        if (binding->descriptorType == VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC ||
+            binding->descriptorType == VK_DESCRIPTOR_TYPE_STORAGE_BUFFER_DYNAMIC) {
+            count += binding->descriptorCount;
+        }
+    }
+    return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+void pv_handle_vkCreateDescriptorSetLayout(struct pv_stream *s,
+                                           struct pv_cmd_vkCreateDescriptorSetLayout *cmd)
+{
+    struct pv_descriptors *layout =
+        pv_object_new(s, sizeof(*layout), VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT, cmd->pSetLayout_id,
+                      0, cmd->device_obj);
+    if (!layout) {
+        return;
+    }
+    layout->dynamic_count = count_dynamic(cmd->pCreateInfo);
+    cmd->ret =
+        pv_device_functions_of(cmd->device_obj)
+            ->vkCreateDescriptorSetLayout(cmd->device, cmd->pCreateInfo, NULL, cmd->pSetLayout);
+    pv_stream_created_object(s, &layout->base,
+                             cmd->ret == VK_SUCCESS ? (uint64_t)(uintptr_t)*cmd->pSetLayout : 0,
+                             cmd->device_obj);
+}
+
 // -- descriptor pools ------------------------------------------------------------------------
 
 void pv_handle_vkCreateDescriptorPool(struct pv_stream *s,
@@ -73,7 +107,8 @@ void pv_handle_vkAllocateDescriptorSets(struct pv_stream *s,
     const struct pv_device_functions *vk = pv_device_functions_of(cmd->device_obj);
     const uint64_t count = cmd->pDescriptorSets_count;
     struct pv_object *pool_obj = s->decoder.pool;
-    if (!pool_obj || count != cmd->pAllocateInfo->descriptorSetCount) {
+    struct pv_object *const *layouts = s->decoder.set_layouts;
+    if (!pool_obj || count != cmd->pAllocateInfo->descriptorSetCount || (count && !layouts)) {
         pv_stream_fail(s, "an allocation needs a pool and as many ids as sets");
         return;
     }
@@ -86,9 +121,19 @@ void pv_handle_vkAllocateDescriptorSets(struct pv_stream *s,
         pv_stream_poison_ids(s, VK_OBJECT_TYPE_DESCRIPTOR_SET, cmd->pDescriptorSets_ids, count);
         return;
     }
-    // Sets that cannot be entered go with the pool, together with the failed context.
-    (void)pv_stream_created_in_pool(s, VK_OBJECT_TYPE_DESCRIPTOR_SET, cmd->pDescriptorSets_ids,
-                                    (const uint64_t *)cmd->pDescriptorSets, count, pool_obj);
+    for (uint64_t i = 0; i < count; i++) {
+        struct pv_descriptors *set = pv_object_new(
+            s, sizeof(*set), VK_OBJECT_TYPE_DESCRIPTOR_SET, cmd->pDescriptorSets_ids[i],
+            (uint64_t)(uintptr_t)cmd->pDescriptorSets[i], cmd->device_obj);
+        // Sets that cannot be entered go with the pool, together with the failed context.
+        if (!set) {
+            return;
+        }
+        set->dynamic_count = ((const struct pv_descriptors *)layouts[i])->dynamic_count;
+        if (!pv_object_publish(s, &set->base, pool_obj)) {
+            return;
+        }
+    }
 }
 
 void pv_handle_vkFreeDescriptorSets(struct pv_stream *s, struct pv_cmd_vkFreeDescriptorSets *cmd)

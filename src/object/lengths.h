@@ -18,4 +18,10 @@ struct pv_framebuffer {
     uint32_t attachment_count; // image views that it holds
 };
 
+// A descriptor set, or the layout that it was made with.
+struct pv_descriptors {
+    struct pv_object base;
+    uint32_t dynamic_count; // descriptors whose offset comes when the set is bound
+};
+
 #endif

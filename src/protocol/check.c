@@ -115,6 +115,30 @@ void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
     check_mutable_types(d, info);
 }
 
+// Drivers take an offset for each dynamic descriptor of the sets, from behind the array if need be.
+static void check_offsets(struct pv_decoder *d, uint32_t offsets)
+{
+    if (__builtin_expect(d->dynamic_descriptors > offsets, 0)) {
+        pv_reader_fail_value(&d->reader,
+                             "the sets have more dynamic descriptors than there are offsets",
+                             d->dynamic_descriptors);
+    }
+}
+
+void pv_check_vkCmdBindDescriptorSets(struct pv_decoder *d,
+                                      const struct pv_cmd_vkCmdBindDescriptorSets *cmd)
+{
+    check_offsets(d, cmd->pDynamicOffsets ? cmd->dynamicOffsetCount : 0);
+}
+
+#ifdef VK_KHR_maintenance6
+void pv_check_VkBindDescriptorSetsInfo(struct pv_decoder *d,
+                                       const VkBindDescriptorSetsInfoKHR *info)
+{
+    check_offsets(d, info->pDynamicOffsets ? info->dynamicOffsetCount : 0);
+}
+#endif
+
 // -- render passes -------------------------------------------------------------------------------
 
 // What the driver refused to create has no handle and no lengths.

@@ -1,6 +1,7 @@
 #include "protocol/decoder.h"
 
 #include "base/arith.h"
+#include "object/lengths.h"
 
 void *pv_decode_alloc(struct pv_decoder *decoder, uint64_t count, size_t size, bool zero)
 {
@@ -161,16 +162,27 @@ uint64_t *pv_decode_handles(struct pv_decoder *decoder, uint64_t count, VkObject
 {
     const uint8_t *ids = pv_decode_bytes(decoder, count, sizeof(uint64_t));
     uint64_t *handles = ids ? pv_decode_alloc(decoder, count, sizeof(*handles), false) : NULL;
+    struct pv_object **layouts = NULL;
     if (!handles) {
         return NULL;
+    }
+    if (type == VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT) {
+        layouts = pv_decode_alloc(decoder, count, sizeof(*layouts), true);
+        decoder->set_layouts = layouts;
     }
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t id = pv_load_u64(ids + i * 8);
         if (!nullable) {
             pv_decode_require_id(decoder, id);
         }
-        const struct pv_object *object = pv_decode_object(decoder, id, type);
+        struct pv_object *object = pv_decode_object(decoder, id, type);
         handles[i] = object ? object->handle : decoder->objects ? 0 : id;
+        if (type == VK_OBJECT_TYPE_DESCRIPTOR_SET && object) {
+            decoder->dynamic_descriptors += ((const struct pv_descriptors *)object)->dynamic_count;
+        }
+        if (layouts) {
+            layouts[i] = object;
+        }
     }
     return handles;
 }

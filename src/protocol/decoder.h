@@ -29,6 +29,9 @@ struct pv_decoder {
     struct pv_object *pool;
     // Those named last, in whatever structure.
     struct pv_object *image, *buffer, *render_pass, *framebuffer;
+    struct pv_object *const *set_layouts; // the array named last; it has NULLs where that has
+    // Of all descriptor sets that the command names in arrays.
+    uint64_t dynamic_descriptors;
     // The command names an object that the driver refused to create: skip it.
     bool poisoned;
 };
@@ -45,6 +48,8 @@ static inline void pv_decoder_begin(struct pv_decoder *decoder)
     decoder->buffer = NULL;
     decoder->render_pass = NULL;
     decoder->framebuffer = NULL;
+    decoder->set_layouts = NULL;
+    decoder->dynamic_descriptors = 0;
     decoder->poisoned = false;
 }
 

@@ -408,6 +408,96 @@ void write_create_image(struct guest *g, uint64_t id, bool reply)
     put_new(g, id);
 }
 
+static void put_ids(struct guest *g, const uint64_t *ids, uint32_t count)
+{
+    put_u64(g, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_u64(g, ids[i]);
+    }
+}
+
+void write_create_set_layout(struct guest *g, uint64_t id, uint32_t plain, uint32_t dynamic)
+{
+    const uint32_t types[] = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                              VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC};
+    const uint32_t counts[] = {plain, dynamic};
+    begin(g, PV_COMMAND_vkCreateDescriptorSetLayout, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO);
+    put_u32(g, 0);
+    put_u32(g, 2);
+    put_u64(g, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        put_u32(g, i);
+        put_u32(g, types[i]);
+        put_u32(g, counts[i]);
+        put_u32(g, VK_SHADER_STAGE_ALL);
+        put_null(g); // immutable samplers
+    }
+    put_new(g, id);
+}
+
+void write_create_pipeline_layout(struct guest *g, uint64_t id, const uint64_t *set_layouts,
+                                  uint32_t count)
+{
+    begin(g, PV_COMMAND_vkCreatePipelineLayout, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO);
+    put_u32(g, 0);
+    put_u32(g, count);
+    put_ids(g, set_layouts, count);
+    put_u32(g, 0);
+    put_null(g); // push constants
+    put_new(g, id);
+}
+
+void write_create_descriptor_pool(struct guest *g, uint64_t id)
+{
+    begin(g, PV_COMMAND_vkCreateDescriptorPool, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO);
+    put_u32(g, VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT);
+    put_u32(g, 16); // maxSets
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u32(g, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC);
+    put_u32(g, 16);
+    put_new(g, id);
+}
+
+void write_allocate_descriptor_sets(struct guest *g, uint64_t pool, const uint64_t *layouts,
+                                    const uint64_t *ids, uint32_t count)
+{
+    begin(g, PV_COMMAND_vkAllocateDescriptorSets, false);
+    put_u64(g, DEVICE);
+    put_present(g);
+    put_stype(g, VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO);
+    put_u64(g, pool);
+    put_u32(g, count);
+    put_ids(g, layouts, count);
+    put_ids(g, ids, count);
+}
+
+void write_bind_descriptor_sets(struct guest *g, uint64_t command_buffer, uint64_t layout,
+                                const uint64_t *sets, uint32_t count, uint32_t offsets)
+{
+    begin(g, PV_COMMAND_vkCmdBindDescriptorSets, false);
+    put_u64(g, command_buffer);
+    put_u32(g, VK_PIPELINE_BIND_POINT_GRAPHICS);
+    put_u64(g, layout);
+    put_u32(g, 0);
+    put_u32(g, count);
+    put_ids(g, sets, count);
+    put_u32(g, offsets);
+    put_u64(g, offsets);
+    for (uint32_t i = 0; i < offsets; i++) {
+        put_u32(g, 0);
+    }
+}
+
 void write_create_command_pool(struct guest *g, uint64_t id, bool reply)
 {
     begin(g, PV_COMMAND_vkCreateCommandPool, reply);

@@ -119,6 +119,16 @@ void write_create_fence(struct guest *g, uint64_t id, bool reply);
 void write_create_semaphore(struct guest *g, uint64_t id, bool timeline, bool reply);
 void write_create_buffer(struct guest *g, uint64_t id, bool reply);
 void write_create_image(struct guest *g, uint64_t id, bool reply);
+// With two bindings, of `plain` and of `dynamic` descriptors.
+void write_create_set_layout(struct guest *g, uint64_t id, uint32_t plain, uint32_t dynamic);
+void write_create_pipeline_layout(struct guest *g, uint64_t id, const uint64_t *set_layouts,
+                                  uint32_t count);
+void write_create_descriptor_pool(struct guest *g, uint64_t id);
+void write_allocate_descriptor_sets(struct guest *g, uint64_t pool, const uint64_t *layouts,
+                                    const uint64_t *ids, uint32_t count);
+// `offsets`: how many, all 0.
+void write_bind_descriptor_sets(struct guest *g, uint64_t command_buffer, uint64_t layout,
+                                const uint64_t *sets, uint32_t count, uint32_t offsets);
 void write_create_command_pool(struct guest *g, uint64_t id, bool reply);
 void write_allocate_command_buffers(struct guest *g, uint64_t pool, const uint64_t *ids,
                                     uint32_t count, bool reply);
