@@ -235,6 +235,10 @@ static int no_terminal(const struct folder *folder)
 
 static int no_shared_memory(const struct folder *folder)
 {
+    const struct {
+        long type;
+        char text[8];
+    } message = {1, "x"};
     (void)folder;
     REFUSED(shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600), EPERM);
     REFUSED((int)(intptr_t)shmat(0, NULL, 0), EPERM);
@@ -243,7 +247,7 @@ static int no_shared_memory(const struct folder *folder)
     REFUSED(semop(0, NULL, 0), EPERM);
     REFUSED(semctl(0, 0, IPC_RMID), EPERM);
     REFUSED(msgget(IPC_PRIVATE, IPC_CREAT | 0600), EPERM);
-    REFUSED(msgsnd(0, "message", 1, 0), EPERM);
+    REFUSED(msgsnd(0, &message, 1, 0), EPERM);
     REFUSED(msgctl(0, IPC_RMID, NULL), EPERM);
     REFUSED((int)syscall(SYS_mq_open, "pv-sandbox-test", O_RDONLY, 0, NULL), EPERM);
     REFUSED((int)syscall(SYS_mq_unlink, "pv-sandbox-test"), EPERM);
