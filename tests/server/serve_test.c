@@ -38,7 +38,7 @@ struct fixture {
 };
 
 static struct pv_server *running;
-static void (*before_server)(void); // runs first in the server's process
+static void (*tailor)(struct pv_server_params *params); // runs first in the server's process
 
 static void stop_running(int signal_number)
 {
@@ -48,7 +48,7 @@ static void stop_running(int signal_number)
 
 static void run_server(const struct fixture *fixture, bool in_process, int ready)
 {
-    const struct pv_server_params params = {
+    struct pv_server_params params = {
         .socket_path = fixture->socket_path,
         .stats_path = fixture->stats_path,
         .in_process = in_process,
@@ -58,8 +58,8 @@ static void run_server(const struct fixture *fixture, bool in_process, int ready
         .max_clients = CLIENTS + 1,
     };
     char error[512];
-    if (before_server) {
-        before_server();
+    if (tailor) {
+        tailor(&params);
     }
     running = pv_server_create(&params, error, sizeof(error));
     if (!running) {
@@ -272,38 +272,47 @@ static void stopping_ends_every_client(void **state)
     vtest_client_finish(&flooding);
 }
 
-// Connects and goes, again and again.
-static pid_t start_flood(const struct fixture *fixture)
+static void stop_when_full(void *user, enum pv_log_level level, const char *message)
 {
-    const pid_t pid = fork();
-    if (pid == 0) {
-        struct vtest_client client;
-        alarm(20);
-        while (true) {
-            if (vtest_client_connect(&client, fixture->socket_path)) {
-                vtest_client_finish(&client);
-            }
-        }
+    (void)user;
+    (void)level;
+    if (strstr(message, "no more are taken")) {
+        pv_server_stop(running);
     }
-    return pid;
 }
 
-static void a_flood_of_clients_does_not_hold_up_the_end(void **state)
+static void take_one_client(struct pv_server_params *params)
 {
-    struct fixture *fixture = *state;
-    pid_t floods[4];
-    for (int i = 0; i < 4; i++) {
-        floods[i] = start_flood(fixture);
+    params->max_clients = 1;
+    params->renderer.log = stop_when_full;
+}
+
+// While they are accepted nothing else is done: they must not be as many as they like.
+static void clients_who_come_at_once_do_not_hold_up_the_rest(void **state)
+{
+    (void)state;
+    void *plain_state = NULL;
+    static struct vtest_client clients[CLIENTS];
+    tailor = take_one_client;
+    const int failed = set_up_workers(&plain_state);
+    tailor = NULL;
+    assert_int_equal(failed, 0);
+    struct fixture *fixture = plain_state;
+    kill(fixture->pid, SIGSTOP);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_true(vtest_client_connect(&clients[i], fixture->socket_path));
     }
-    usleep(200000);
-    stop(fixture);
-    for (int i = 0; i < 4; i++) {
-        int status = 0;
-        kill(floods[i], SIGKILL);
-        assert_int_equal(waitpid(floods[i], &status, 0), floods[i]);
-        assert_true(WIFSIGNALED(status));
-        assert_int_equal(WTERMSIG(status), SIGKILL); // it had not given up before
+    kill(fixture->pid, SIGCONT);
+    assert_int_equal(waitpid(fixture->pid, &fixture->status, 0), fixture->pid); // by the second
+    fixture->pid = 0;
+    int answered = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        uint8_t goodbye[64];
+        answered += vtest_receive(&clients[i], goodbye, sizeof(goodbye));
+        vtest_client_finish(&clients[i]);
     }
+    assert_in_range(answered, 2, CLIENTS / 2);
+    assert_int_equal(tear_down(&plain_state), 0);
 }
 
 static void writes_a_line_of_statistics_per_context(void **state)
@@ -438,8 +447,9 @@ static pid_t spare_of(const struct fixture *fixture, int *others)
 }
 
 // Ends this process's right to make descriptors of processes, as a container's filter may.
-static void lose_pidfd_open(void)
+static void lose_pidfd_open(struct pv_server_params *params)
 {
+    (void)params;
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
@@ -459,9 +469,9 @@ static void who_cannot_be_watched_is_not_started(void **state)
     void *plain_state = NULL;
     struct vtest_client client;
     int others;
-    before_server = lose_pidfd_open;
+    tailor = lose_pidfd_open;
     const int failed = set_up_workers(&plain_state);
-    before_server = NULL;
+    tailor = NULL;
     assert_int_equal(failed, 0);
     struct fixture *fixture = plain_state;
     const int before = vtest_count_fds(fixture->pid);
@@ -707,7 +717,7 @@ int main(void)
         BOTH(too_many_clients_are_turned_away),
         BOTH(misbehaving_clients_do_not_disturb_others),
         BOTH(stopping_ends_every_client),
-        BOTH(a_flood_of_clients_does_not_hold_up_the_end),
+        cmocka_unit_test(clients_who_come_at_once_do_not_hold_up_the_rest),
         BOTH(writes_a_line_of_statistics_per_context),
         WORKERS(a_crash_takes_its_client_only),
         WORKERS(workers_share_no_descriptors),
