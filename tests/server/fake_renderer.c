@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <pv/context.h>
@@ -225,6 +226,17 @@ static void sleep_ms(uint32_t milliseconds)
     usleep(milliseconds * 1000u);
 }
 
+static void babble(void)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        int type = 0;
+        socklen_t size = sizeof(type);
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET) {
+            send(fd, "?", 1, MSG_NOSIGNAL);
+        }
+    }
+}
+
 static void *release_main(void *user)
 {
     struct pv_context *context = user;
@@ -301,6 +313,9 @@ bool pv_context_submit(struct pv_context *context, const void *bytes, size_t siz
         context->release_ring = ring_idx;
         context->release_ms = words[2];
         context->releasing = pthread_create(&context->releaser, NULL, release_main, context) == 0;
+        break;
+    case PV_FAKE_BABBLE:
+        babble();
         break;
     case PV_FAKE_DESERT:
         for (int fd = 3; fd < 1024; fd++) {

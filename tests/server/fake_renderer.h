@@ -19,6 +19,7 @@ enum pv_fake_command {
     PV_FAKE_BLOCK = 0x7a000005,     // milliseconds: the submission takes so long
     PV_FAKE_NEED_NODE = 0x7a000006, // the process is killed unless it has its PV_FAKE_NODE
     PV_FAKE_DESERT = 0x7a000007,    // milliseconds: all descriptors are closed, then as BLOCK
+    PV_FAKE_BABBLE = 0x7a000008,    // a byte is sent to whoever listens to messages
 };
 
 // What lives in this process.

@@ -404,6 +404,23 @@ static void a_worker_that_closes_everything_holds_up_nobody(void **state)
     assert_fds(fixture, before); // within three seconds
 }
 
+static void a_worker_that_speaks_no_sense_is_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vtest_client good, bad;
+    const int before = vtest_count_fds(fixture->pid);
+    const uint32_t babble = PV_FAKE_BABBLE;
+    connect_and_start(fixture, &good);
+    connect_and_start(fixture, &bad);
+    assert_works(&bad);
+    assert_true(vtest_submit(&bad, 6, 1, 0, &babble, 1, NULL, 0));
+    assert_true(vtest_ended(&bad, 5000));
+    vtest_client_finish(&bad);
+    assert_works(&good);
+    vtest_client_finish(&good);
+    assert_fds(fixture, before);
+}
+
 static void a_stuck_client_does_not_hold_up_the_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -723,6 +740,7 @@ int main(void)
         WORKERS(workers_share_no_descriptors),
         WORKERS(a_stuck_worker_of_a_gone_client_is_killed),
         WORKERS(a_worker_that_closes_everything_holds_up_nobody),
+        WORKERS(a_worker_that_speaks_no_sense_is_ended),
         cmocka_unit_test(who_cannot_be_watched_is_not_started),
         BOTH(a_stuck_client_does_not_hold_up_the_end),
         WORKERS(the_next_client_s_worker_is_started_ahead),
