@@ -20,6 +20,8 @@ static size_t object_size(VkObjectType type)
         return sizeof(struct pv_pipeline);
     case VK_OBJECT_TYPE_QUERY_POOL:
         return sizeof(struct pv_query_pool);
+    case VK_OBJECT_TYPE_COMMAND_BUFFER:
+        return sizeof(struct pv_command_buffer);
     case VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT:
     case VK_OBJECT_TYPE_DESCRIPTOR_SET:
         return sizeof(struct pv_descriptors);

@@ -246,6 +246,8 @@ void pv_handle_vkBeginCommandBuffer(struct pv_stream *s, struct pv_cmd_vkBeginCo
         return;
     }
     pv_stream_heal_command_buffer(cmd->commandBuffer_obj);
+    struct pv_command_buffer *recorded = (struct pv_command_buffer *)cmd->commandBuffer_obj;
+    atomic_store_explicit(&recorded->subpasses_left, 0, memory_order_relaxed);
     if (s->decoder.poisoned && cmd->pBeginInfo->pInheritanceInfo &&
         cmd->pBeginInfo->pInheritanceInfo->renderPass == VK_NULL_HANDLE &&
         cmd->pBeginInfo->flags & VK_COMMAND_BUFFER_USAGE_RENDER_PASS_CONTINUE_BIT) {

@@ -5,7 +5,7 @@
 
 #include "object/object.h"
 
-// All of these are immutable. Poisoned objects may have zeroes.
+// Immutable, but for what a command buffer records. Poisoned objects may have zeroes.
 
 struct pv_render_pass {
     struct pv_object base;
@@ -16,6 +16,11 @@ struct pv_framebuffer {
     struct pv_object base;
     bool imageless;            // image views come when a render pass begins
     uint32_t attachment_count; // image views that it holds
+};
+
+struct pv_command_buffer {
+    struct pv_object base;
+    _Atomic uint32_t subpasses_left; // of the render pass that was begun last
 };
 
 // A descriptor set, or the layout that it was made with.

@@ -170,6 +170,52 @@ void pv_check_VkRenderPassBeginInfo(struct pv_decoder *d, const VkRenderPassBegi
                 brought ? brought : framebuffer->attachment_count);
 }
 
+// Drivers go to the next subpass without looking whether there is one.
+static void begin_subpasses(const struct pv_decoder *d, struct pv_object *command_buffer)
+{
+    if (command_buffer && exists(d->render_pass)) {
+        const uint32_t count = ((const struct pv_render_pass *)d->render_pass)->subpass_count;
+        atomic_store_explicit(&((struct pv_command_buffer *)command_buffer)->subpasses_left,
+                              count - 1, memory_order_relaxed);
+    }
+}
+
+static void next_subpass(struct pv_decoder *d, struct pv_object *command_buffer)
+{
+    if (!command_buffer || d->poisoned) {
+        return; // printed only, or not executed
+    }
+    struct pv_command_buffer *recorded = (struct pv_command_buffer *)command_buffer;
+    const uint32_t left = atomic_load_explicit(&recorded->subpasses_left, memory_order_relaxed);
+    if (left == 0) {
+        pv_reader_fail(&d->reader, "the render pass has no further subpass");
+        return;
+    }
+    atomic_store_explicit(&recorded->subpasses_left, left - 1, memory_order_relaxed);
+}
+
+void pv_check_vkCmdBeginRenderPass(struct pv_decoder *d,
+                                   const struct pv_cmd_vkCmdBeginRenderPass *cmd)
+{
+    begin_subpasses(d, cmd->commandBuffer_obj);
+}
+
+void pv_check_vkCmdBeginRenderPass2(struct pv_decoder *d,
+                                    const struct pv_cmd_vkCmdBeginRenderPass2 *cmd)
+{
+    begin_subpasses(d, cmd->commandBuffer_obj);
+}
+
+void pv_check_vkCmdNextSubpass(struct pv_decoder *d, const struct pv_cmd_vkCmdNextSubpass *cmd)
+{
+    next_subpass(d, cmd->commandBuffer_obj);
+}
+
+void pv_check_vkCmdNextSubpass2(struct pv_decoder *d, const struct pv_cmd_vkCmdNextSubpass2 *cmd)
+{
+    next_subpass(d, cmd->commandBuffer_obj);
+}
+
 // The pass that was named last has this subpass.
 static void check_subpass(struct pv_decoder *d, uint32_t subpass)
 {
@@ -259,8 +305,16 @@ static void check_aspects(struct pv_decoder *d, const VkRenderPassCreateInfo *in
     }
 }
 
+static void check_subpasses_exist(struct pv_decoder *d, uint32_t count)
+{
+    if (count == 0) {
+        pv_reader_fail(&d->reader, "a render pass has no subpass");
+    }
+}
+
 void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info)
 {
+    check_subpasses_exist(d, info->subpassCount);
     const VkRenderPassMultiviewCreateInfo *multiview =
         find(info->pNext, VK_STRUCTURE_TYPE_RENDER_PASS_MULTIVIEW_CREATE_INFO);
     if (multiview) {
@@ -289,6 +343,7 @@ void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCre
 
 void pv_check_VkRenderPassCreateInfo2(struct pv_decoder *d, const VkRenderPassCreateInfo2 *info)
 {
+    check_subpasses_exist(d, info->subpassCount);
     const uint32_t count = info->attachmentCount;
     for (uint32_t i = 0; info->pSubpasses && i < info->subpassCount; i++) {
         const VkSubpassDescription2 *subpass = &info->pSubpasses[i];
@@ -325,6 +380,24 @@ void pv_check_VkSpecializationInfo(struct pv_decoder *d, const VkSpecializationI
             pv_reader_fail_value(&d->reader, "a specialization constant lies outside of its data",
                                  entry->constantID);
             return;
+        }
+    }
+}
+
+// Groups name shaders by their place among the stages; those of libraries bring theirs along.
+void pv_check_VkRayTracingPipelineCreateInfoKHR(struct pv_decoder *d,
+                                                const VkRayTracingPipelineCreateInfoKHR *info)
+{
+    for (uint32_t i = 0; info->pGroups && i < info->groupCount; i++) {
+        const VkRayTracingShaderGroupCreateInfoKHR *group = &info->pGroups[i];
+        const uint32_t shaders[] = {group->generalShader, group->closestHitShader,
+                                    group->anyHitShader, group->intersectionShader};
+        for (size_t k = 0; k < sizeof(shaders) / sizeof(shaders[0]); k++) {
+            if (shaders[k] != VK_SHADER_UNUSED_KHR && shaders[k] >= info->stageCount) {
+                pv_reader_fail_value(&d->reader, "a shader group names a stage that there is not",
+                                     shaders[k]);
+                return;
+            }
         }
     }
 }

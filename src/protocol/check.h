@@ -10,6 +10,12 @@
 
 void pv_check_vkCmdBindDescriptorSets(struct pv_decoder *d,
                                       const struct pv_cmd_vkCmdBindDescriptorSets *cmd);
+void pv_check_vkCmdBeginRenderPass(struct pv_decoder *d,
+                                   const struct pv_cmd_vkCmdBeginRenderPass *cmd);
+void pv_check_vkCmdBeginRenderPass2(struct pv_decoder *d,
+                                    const struct pv_cmd_vkCmdBeginRenderPass2 *cmd);
+void pv_check_vkCmdNextSubpass(struct pv_decoder *d, const struct pv_cmd_vkCmdNextSubpass *cmd);
+void pv_check_vkCmdNextSubpass2(struct pv_decoder *d, const struct pv_cmd_vkCmdNextSubpass2 *cmd);
 #ifdef VK_KHR_maintenance6
 void pv_check_VkBindDescriptorSetsInfo(struct pv_decoder *d,
                                        const VkBindDescriptorSetsInfoKHR *info);
@@ -23,6 +29,8 @@ void pv_check_VkDescriptorSetLayoutCreateInfo(struct pv_decoder *d,
                                               const VkDescriptorSetLayoutCreateInfo *info);
 void pv_check_VkGraphicsPipelineCreateInfo(struct pv_decoder *d,
                                            const VkGraphicsPipelineCreateInfo *info);
+void pv_check_VkRayTracingPipelineCreateInfoKHR(struct pv_decoder *d,
+                                                const VkRayTracingPipelineCreateInfoKHR *info);
 void pv_check_VkRenderPassBeginInfo(struct pv_decoder *d, const VkRenderPassBeginInfo *info);
 void pv_check_VkRenderPassCreateInfo(struct pv_decoder *d, const VkRenderPassCreateInfo *info);
 void pv_check_VkRenderPassCreateInfo2(struct pv_decoder *d, const VkRenderPassCreateInfo2 *info);

@@ -290,8 +290,14 @@ static void write_ray_tracing(struct guest *g, uint64_t id, uint32_t groups, uin
     put_stype_with_feedback(g, VK_STRUCTURE_TYPE_RAY_TRACING_PIPELINE_CREATE_INFO_KHR,
                             with_feedback);
     put_u32(g, library ? 0 : VK_PIPELINE_CREATE_LIBRARY_BIT_KHR);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_stype(g, VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO);
     put_u32(g, 0);
-    put_null(g); // stages
+    put_u32(g, VK_SHADER_STAGE_RAYGEN_BIT_KHR);
+    put_u64(g, MODULE);
+    put_string(g, "main");
+    put_null(g); // specialisation
     put_u32(g, groups);
     put_u64(g, groups);
     for (uint32_t i = 0; i < groups; i++) {

@@ -28,8 +28,33 @@ static void write_attachments(struct guest *g, uint32_t count, bool second)
     }
 }
 
-// One subpass that uses nothing.
-static void write_pass(struct guest *g, uint64_t id, uint32_t attachments, bool second)
+// Subpasses that use nothing.
+static void write_subpasses(struct guest *g, uint32_t count, bool second)
+{
+    put_u32(g, count);
+    put_u64(g, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (second) {
+            put_stype(g, VK_STRUCTURE_TYPE_SUBPASS_DESCRIPTION_2);
+        }
+        put_u32(g, 0);
+        put_u32(g, VK_PIPELINE_BIND_POINT_GRAPHICS);
+        if (second) {
+            put_u32(g, 0); // views
+        }
+        put_u32(g, 0);
+        put_null(g); // input
+        put_u32(g, 0);
+        put_null(g); // color
+        put_null(g); // resolve
+        put_null(g); // depth and stencil
+        put_u32(g, 0);
+        put_null(g); // preserve
+    }
+}
+
+static void write_pass_of(struct guest *g, uint64_t id, uint32_t attachments, uint32_t subpasses,
+                          bool second)
 {
     begin(g, second ? PV_COMMAND_vkCreateRenderPass2 : PV_COMMAND_vkCreateRenderPass, false);
     put_u64(g, DEVICE);
@@ -38,24 +63,7 @@ static void write_pass(struct guest *g, uint64_t id, uint32_t attachments, bool 
                         : VK_STRUCTURE_TYPE_RENDER_PASS_CREATE_INFO);
     put_u32(g, 0);
     write_attachments(g, attachments, second);
-    put_u32(g, 1);
-    put_u64(g, 1);
-    if (second) {
-        put_stype(g, VK_STRUCTURE_TYPE_SUBPASS_DESCRIPTION_2);
-    }
-    put_u32(g, 0);
-    put_u32(g, VK_PIPELINE_BIND_POINT_GRAPHICS);
-    if (second) {
-        put_u32(g, 0); // views
-    }
-    put_u32(g, 0);
-    put_null(g); // input
-    put_u32(g, 0);
-    put_null(g); // color
-    put_null(g); // resolve
-    put_null(g); // depth and stencil
-    put_u32(g, 0);
-    put_null(g); // preserve
+    write_subpasses(g, subpasses, second);
     put_u32(g, 0);
     put_null(g); // dependencies
     if (second) {
@@ -63,6 +71,11 @@ static void write_pass(struct guest *g, uint64_t id, uint32_t attachments, bool 
         put_null(g); // correlated views
     }
     put_new(g, id);
+}
+
+static void write_pass(struct guest *g, uint64_t id, uint32_t attachments, bool second)
+{
+    write_pass_of(g, id, attachments, 1, second);
 }
 
 static void write_views(struct guest *g, uint32_t count)
@@ -329,12 +342,104 @@ static void a_pipelines_subpass_exists(void **state)
     guest_close(&g);
 }
 
+static void write_next(struct guest *g, bool second)
+{
+    begin(g, second ? PV_COMMAND_vkCmdNextSubpass2 : PV_COMMAND_vkCmdNextSubpass, false);
+    put_u64(g, BATCH);
+    if (second) {
+        put_present(g);
+        put_stype(g, VK_STRUCTURE_TYPE_SUBPASS_BEGIN_INFO);
+    }
+    put_u32(g, VK_SUBPASS_CONTENTS_INLINE);
+    if (second) {
+        put_present(g);
+        put_stype(g, VK_STRUCTURE_TYPE_SUBPASS_END_INFO);
+    }
+}
+
+static uint32_t gone_on(void)
+{
+    return mock_vk_call_count("vkCmdNextSubpass") + mock_vk_call_count("vkCmdNextSubpass2");
+}
+
+static void subpasses_end(void **state)
+{
+    (void)state;
+    for (int second = 0; second < 2; second++) {
+        struct guest g;
+        mock_vk_reset();
+        open_batch(&g, second);
+        write_framebuffer(&g, FRAMEBUFFER, 2, false);
+        write_pass_of(&g, 200, 2, 3, second);
+        for (uint32_t i = 0; i < 2; i++) {
+            write_begin(&g, 200, -1, second);
+            write_next(&g, second);
+            write_next(&g, !second);
+        }
+        submit_well(&g);
+        assert_int_equal(gone_on(), 4);
+        write_next(&g, second);
+        submit_badly(&g, "no further subpass");
+        assert_int_equal(gone_on(), 4);
+        guest_close(&g);
+    }
+}
+
+static void subpasses_begin_with_a_render_pass(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_batch(&g, false);
+    write_framebuffer(&g, FRAMEBUFFER, 2, false);
+    write_pass_of(&g, 200, 2, 3, false);
+    write_begin(&g, 200, -1, false);
+    write_begin_command_buffer(&g, BATCH, false);
+    submit_well(&g);
+    write_next(&g, false);
+    submit_badly(&g, "no further subpass");
+    assert_int_equal(gone_on(), 0);
+    guest_close(&g);
+}
+
+static void subpasses_of_a_refused_render_pass_are_skipped(void **state)
+{
+    (void)state;
+    struct guest g;
+    open_batch(&g, false);
+    write_framebuffer(&g, FRAMEBUFFER, 2, false);
+    mock_vk_fail("vkCreateRenderPass", 1, VK_ERROR_OUT_OF_HOST_MEMORY);
+    write_pass_of(&g, 200, 2, 3, false);
+    write_begin(&g, 200, -1, false);
+    write_next(&g, false);
+    write_next(&g, false);
+    submit_well(&g);
+    assert_int_equal(gone_on(), 0);
+    guest_close(&g);
+}
+
+static void a_render_pass_has_a_subpass(void **state)
+{
+    (void)state;
+    for (int second = 0; second < 2; second++) {
+        struct guest g;
+        mock_vk_reset();
+        open_batch(&g, second);
+        write_pass_of(&g, 200, 2, 0, second);
+        submit_badly(&g, "a render pass has no subpass");
+        guest_close(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_view_for_each_attachment_is_enough),
         CASE(fewer_views_than_attachments_end_the_context),
         CASE(what_the_driver_refused_is_not_compared),
+        CASE(subpasses_end),
+        CASE(subpasses_begin_with_a_render_pass),
+        CASE(subpasses_of_a_refused_render_pass_are_skipped),
+        CASE(a_render_pass_has_a_subpass),
         CASE(what_is_inherited_fits),
         CASE(a_pipelines_subpass_exists),
     };

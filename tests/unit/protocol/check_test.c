@@ -372,6 +372,38 @@ static void refuses_newer_render_passes_that_refer_to_nothing(void **state)
     refuse_each(numbers, reasons, sizeof(numbers) / sizeof(numbers[0]), check_pass2, &info);
 }
 
+static void refuses_shader_groups_of_other_stages(void **state)
+{
+    (void)state;
+    VkRayTracingShaderGroupCreateInfoKHR groups[2] = {
+        {.generalShader = 1,
+         .closestHitShader = VK_SHADER_UNUSED_KHR,
+         .anyHitShader = VK_SHADER_UNUSED_KHR,
+         .intersectionShader = VK_SHADER_UNUSED_KHR},
+        {.generalShader = VK_SHADER_UNUSED_KHR,
+         .closestHitShader = 0,
+         .anyHitShader = 1,
+         .intersectionShader = 0},
+    };
+    const VkRayTracingPipelineCreateInfoKHR info = {
+        .stageCount = 2, .groupCount = 2, .pGroups = groups};
+    uint32_t *const shaders[] = {&groups[0].generalShader, &groups[1].generalShader,
+                                 &groups[1].closestHitShader, &groups[1].anyHitShader,
+                                 &groups[1].intersectionShader};
+    begin();
+    pv_check_VkRayTracingPipelineCreateInfoKHR(&d.decoder, &info);
+    assert_null(decoding_error(&d));
+    for (size_t i = 0; i < sizeof(shaders) / sizeof(shaders[0]); i++) {
+        const uint32_t good = *shaders[i];
+        *shaders[i] = 2;
+        decoding_end(&d);
+        begin();
+        pv_check_VkRayTracingPipelineCreateInfoKHR(&d.decoder, &info);
+        assert_error("a shader group names a stage that there is not");
+        *shaders[i] = good;
+    }
+}
+
 static void draw_multi(uint32_t count, uint64_t sent, uint32_t stride)
 {
     bytes_clear(&wire);
@@ -420,6 +452,7 @@ int main(void)
         CASE(refuses_device_groups_of_fewer_than_are_submitted),
         CASE(refuses_mutable_descriptors_without_types),
         CASE(refuses_render_passes_that_refer_to_nothing),
+        CASE(refuses_shader_groups_of_other_stages),
         CASE(refuses_newer_render_passes_that_refer_to_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
