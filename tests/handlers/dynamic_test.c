@@ -77,8 +77,11 @@ static void write_bind(struct guest *g, bool second, const uint64_t *sets, uint3
 
 static uint32_t bound(void)
 {
-    return mock_vk_call_count("vkCmdBindDescriptorSets") +
-           mock_vk_call_count("vkCmdBindDescriptorSets2");
+    uint32_t count = mock_vk_call_count("vkCmdBindDescriptorSets");
+#ifdef VK_KHR_maintenance6
+    count += mock_vk_call_count("vkCmdBindDescriptorSets2");
+#endif
+    return count;
 }
 
 static const struct {
