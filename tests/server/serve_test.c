@@ -8,11 +8,13 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -37,6 +39,9 @@ struct fixture {
     int status; // after stop()
 };
 
+// Set by a server that runs. Shared memory: a descriptor would be one that the tests count.
+static _Atomic bool *is_ready;
+
 static struct pv_server *running;
 static void (*tailor)(struct pv_server_params *params); // runs first in the server's process
 
@@ -46,7 +51,7 @@ static void stop_running(int signal_number)
     pv_server_stop(running);
 }
 
-static void run_server(const struct fixture *fixture, bool in_process, int ready)
+static void run_server(const struct fixture *fixture, bool in_process)
 {
     struct pv_server_params params = {
         .socket_path = fixture->socket_path,
@@ -67,10 +72,7 @@ static void run_server(const struct fixture *fixture, bool in_process, int ready
         _exit(1);
     }
     signal(SIGTERM, stop_running);
-    if (write(ready, "r", 1) != 1) {
-        _exit(2);
-    }
-    close(ready);
+    atomic_store(is_ready, true);
     if (!pv_server_run(running)) {
         _exit(3);
     }
@@ -83,25 +85,27 @@ static int set_up(void **state, bool in_process)
 {
     unsetenv("PV_FAKE");
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    int ready[2];
-    char byte;
     strcpy(fixture->directory, "/tmp/pv-serve-test-XXXXXX");
-    if (!mkdtemp(fixture->directory) || pipe(ready) < 0) {
+    if (!mkdtemp(fixture->directory)) {
         return -1;
     }
+    atomic_store(is_ready, false);
     snprintf(fixture->socket_path, sizeof(fixture->socket_path), "%s/socket", fixture->directory);
     snprintf(fixture->stats_path, sizeof(fixture->stats_path), "%s/stats", fixture->directory);
     fflush(NULL);
     fixture->pid = fork();
     if (fixture->pid == 0) {
-        close(ready[0]);
-        run_server(fixture, in_process, ready[1]);
+        run_server(fixture, in_process);
     }
-    close(ready[1]);
-    const bool started = read(ready[0], &byte, 1) == 1;
-    close(ready[0]);
     *state = fixture;
-    return started ? 0 : -1;
+    while (!atomic_load(is_ready)) {
+        if (waitpid(fixture->pid, &fixture->status, WNOHANG) != 0) {
+            fixture->pid = 0;
+            return -1;
+        }
+        usleep(1000);
+    }
+    return 0;
 }
 
 static int set_up_workers(void **state)
@@ -729,6 +733,14 @@ static void an_unwritable_statistics_file_is_told_at_start(void **state)
 
 int main(void)
 {
+    for (int fd = 3; fd < 1024; fd++) {
+        close(fd); // what this process was given, its servers and workers would share
+    }
+    is_ready =
+        mmap(NULL, sizeof(*is_ready), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (is_ready == MAP_FAILED) {
+        return 1;
+    }
     const struct CMUnitTest tests[] = {
         BOTH(many_clients_are_served_and_leave_nothing),
         BOTH(too_many_clients_are_turned_away),
