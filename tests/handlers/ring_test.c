@@ -476,19 +476,24 @@ static void a_wait_ends_when_the_device_is_lost(void **state)
     guest_close(&g);
 }
 
+static void write_wait(struct guest *g, uint64_t fence, uint64_t timeout_ns)
+{
+    begin(g, PV_COMMAND_vkWaitForFences, true);
+    put_u64(g, DEVICE);
+    put_u32(g, 1);
+    put_u64(g, 1);
+    put_u64(g, fence);
+    put_u32(g, VK_TRUE);
+    put_u64(g, timeout_ns);
+}
+
 static void waits_keep_their_timeout(void **state)
 {
     (void)state;
     struct guest g;
     guest_open_device(&g);
     write_create_fence(&g, 100, false);
-    begin(&g, PV_COMMAND_vkWaitForFences, true);
-    put_u64(&g, DEVICE);
-    put_u32(&g, 1);
-    put_u64(&g, 1);
-    put_u64(&g, 100);
-    put_u32(&g, VK_TRUE);
-    put_u64(&g, 250 * 1000000);
+    write_wait(&g, 100, 250 * 1000000);
     const uint64_t begin_ms = now_ms();
     submit_well(&g);
     assert_in_range(now_ms() - begin_ms, 249, 2000);
@@ -503,13 +508,7 @@ static void the_context_stream_does_not_wait_for_ever(void **state)
     struct guest g;
     guest_open_device(&g);
     write_create_fence(&g, 100, false);
-    begin(&g, PV_COMMAND_vkWaitForFences, true);
-    put_u64(&g, DEVICE);
-    put_u32(&g, 1);
-    put_u64(&g, 1);
-    put_u64(&g, 100);
-    put_u32(&g, VK_TRUE);
-    put_u64(&g, UINT64_MAX);
+    write_wait(&g, 100, UINT64_MAX);
     const uint64_t begin_ms = now_ms();
     submit_badly(&g, "longer than the context stream may");
     assert_in_range(now_ms() - begin_ms, 900, 5000);
@@ -527,13 +526,7 @@ static void a_wait_of_no_time_asks_the_driver(void **state)
     put_stype(&g, VK_STRUCTURE_TYPE_FENCE_CREATE_INFO);
     put_u32(&g, VK_FENCE_CREATE_SIGNALED_BIT);
     put_new(&g, 100);
-    begin(&g, PV_COMMAND_vkWaitForFences, true);
-    put_u64(&g, DEVICE);
-    put_u32(&g, 1);
-    put_u64(&g, 1);
-    put_u64(&g, 100);
-    put_u32(&g, VK_TRUE);
-    put_u64(&g, 0);
+    write_wait(&g, 100, 0);
     submit_well(&g);
     assert_int_equal(get_result(&g, PV_COMMAND_vkWaitForFences), VK_SUCCESS);
     guest_close(&g);
