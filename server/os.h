@@ -60,6 +60,11 @@ int pv_server_os_watch_process(pid_t pid);
 // An empty file in memory, for one process to write and another to read. -1 with errno.
 int pv_server_os_memory(void);
 
+// Gives up the terminal of this process, if it has one, and stays in its session: Linux schedules
+// sessions as groups, and a yield, by which a guest's thread lends its core to ours, does not leave
+// its group.
+void pv_server_os_leave_terminal(void);
+
 // Shows `name` in process lists, best effort.
 void pv_server_os_name_process(const char *name);
 

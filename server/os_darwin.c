@@ -165,6 +165,11 @@ int pv_server_os_memory(void)
     return -1;
 }
 
+void pv_server_os_leave_terminal(void)
+{
+    // there are no workers
+}
+
 void pv_server_os_name_process(const char *name)
 {
     (void)name;

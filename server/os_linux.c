@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -111,6 +112,15 @@ int pv_server_os_watch_process(pid_t pid)
 int pv_server_os_memory(void)
 {
     return memfd_create("pv-server", MFD_CLOEXEC);
+}
+
+void pv_server_os_leave_terminal(void)
+{
+    const int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal >= 0) {
+        ioctl(terminal, TIOCNOTTY);
+        close(terminal);
+    }
 }
 
 void pv_server_os_name_process(const char *name)

@@ -130,7 +130,7 @@ static void worker_main(struct pv_isolation_env *env, int channel) __attribute__
 
 static void worker_main(struct pv_isolation_env *env, int channel)
 {
-    setsid(); // the terminal that the server may have is none of a guest's business
+    pv_server_os_leave_terminal(); // it is none of a guest's business
     // The parent ends its workers by closing their channels, also when a terminal or a service
     // manager signals all processes at once.
     signal(SIGINT, SIG_IGN);

@@ -616,13 +616,48 @@ static void a_spare_older_than_a_device_node_is_replaced(void **state)
 }
 
 // Otherwise it could type into the server's terminal.
-static void workers_leave_the_server_s_session(void **state)
+static void take_a_terminal(struct pv_server_params *params)
 {
-    struct fixture *fixture = *state;
+    (void)params;
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (setsid() < 0 || terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0 ||
+        open(ptsname(terminal), O_RDWR | O_CLOEXEC) < 0) {
+        _exit(5);
+    }
+}
+
+// The terminal's number, 0: none.
+static int terminal_of(pid_t pid)
+{
+    char path[64], text[512] = "";
+    int terminal = -1;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *stat = fopen(path, "r");
+    if (stat && fgets(text, sizeof(text), stat) && strrchr(text, ')')) {
+        sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %d", &terminal);
+    }
+    if (stat) {
+        fclose(stat);
+    }
+    return terminal;
+}
+
+static void workers_have_no_terminal(void **state)
+{
+    (void)state;
+    void *plain_state = NULL;
     int others;
+    tailor = take_a_terminal;
+    const int failed = set_up_workers(&plain_state);
+    tailor = NULL;
+    assert_int_equal(failed, 0);
+    struct fixture *fixture = plain_state;
+    assert_true(terminal_of(fixture->pid) > 0);
     const pid_t spare = spare_of(fixture, &others);
     assert_int_not_equal(spare, 0);
-    assert_int_equal(getsid(spare), spare);
+    assert_int_equal(terminal_of(spare), 0);
+    assert_int_equal(getsid(spare), fixture->pid); // scheduled with the server
+    assert_int_equal(tear_down(&plain_state), 0);
 }
 
 static void a_spare_that_died_is_missed_by_nobody(void **state)
@@ -757,7 +792,7 @@ int main(void)
         BOTH(a_stuck_client_does_not_hold_up_the_end),
         WORKERS(the_next_client_s_worker_is_started_ahead),
         WORKERS(a_spare_older_than_a_device_node_is_replaced),
-        WORKERS(workers_leave_the_server_s_session),
+        cmocka_unit_test(workers_have_no_terminal),
         WORKERS(a_spare_that_died_is_missed_by_nobody),
         cmocka_unit_test(a_spare_that_came_before_its_device_is_replaced),
         WORKERS(workers_end_when_the_server_is_killed),
