@@ -196,7 +196,10 @@ static void server_main(struct run *run, int lifeline, int ready) __attribute__(
 static void server_main(struct run *run, int lifeline, int ready)
 {
     char error[512] = "the server could not be started";
-    setsid();
+    // Out of the reach of the terminal's signals, in the same session: see
+    // pv_server_os_leave_terminal().
+    setpgid(0, 0);
+    signal(SIGTTOU, SIG_IGN); // it may write there
     const int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(nowhere, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO); // what a driver prints is not the program's output
