@@ -65,7 +65,7 @@ static void open_guest(struct guest *g)
     write_create_fence(g, FENCE, false);
     write_create_set_layout(g, SET_LAYOUT, 1, 2);
     write_create_pipeline_layout(g, PIPELINE_LAYOUT, (const uint64_t[]){SET_LAYOUT, SET_LAYOUT}, 2);
-    write_create_descriptor_pool(g, SET_POOL);
+    write_create_descriptor_pool(g, SET_POOL, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC);
     write_allocate_descriptor_sets(g, SET_POOL, (const uint64_t[]){SET_LAYOUT},
                                    (const uint64_t[]){SET}, 1);
     submit_well(g);

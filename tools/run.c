@@ -326,7 +326,7 @@ static void end_server(struct run *run)
     if (run->server) {
         close(run->lifeline);
         if (!wait_for(run->server, SERVER_END_TIMEOUT_MS, &status)) {
-            kill(-run->server, SIGKILL); // its session; workers end with it
+            kill(-run->server, SIGKILL); // its process group: the workers, too
             wait_for(run->server, SERVER_END_TIMEOUT_MS, &status);
         }
     }

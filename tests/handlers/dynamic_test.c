@@ -30,7 +30,7 @@ static void open_sets(struct guest *g)
     write_create_set_layout(g, TWO, 3, 2);
     write_create_set_layout(g, FIVE, 0, 5);
     write_create_pipeline_layout(g, PIPELINE_LAYOUT, (uint64_t[]){PLAIN, TWO, FIVE}, 3);
-    write_create_descriptor_pool(g, POOL);
+    write_create_descriptor_pool(g, POOL, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC);
     write_allocate_descriptor_sets(g, POOL, (uint64_t[]){PLAIN, TWO, FIVE},
                                    (uint64_t[]){PLAIN_SET, TWO_SET, FIVE_SET}, 3);
     write_create_command_pool(g, COMMAND_POOL, false);

@@ -453,7 +453,7 @@ void write_create_pipeline_layout(struct guest *g, uint64_t id, const uint64_t *
     put_new(g, id);
 }
 
-void write_create_descriptor_pool(struct guest *g, uint64_t id)
+void write_create_descriptor_pool(struct guest *g, uint64_t id, uint32_t descriptor_type)
 {
     begin(g, PV_COMMAND_vkCreateDescriptorPool, false);
     put_u64(g, DEVICE);
@@ -463,7 +463,7 @@ void write_create_descriptor_pool(struct guest *g, uint64_t id)
     put_u32(g, 16); // maxSets
     put_u32(g, 1);
     put_u64(g, 1);
-    put_u32(g, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC);
+    put_u32(g, descriptor_type);
     put_u32(g, 16);
     put_new(g, id);
 }

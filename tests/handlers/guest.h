@@ -123,7 +123,7 @@ void write_create_image(struct guest *g, uint64_t id, bool reply);
 void write_create_set_layout(struct guest *g, uint64_t id, uint32_t plain, uint32_t dynamic);
 void write_create_pipeline_layout(struct guest *g, uint64_t id, const uint64_t *set_layouts,
                                   uint32_t count);
-void write_create_descriptor_pool(struct guest *g, uint64_t id);
+void write_create_descriptor_pool(struct guest *g, uint64_t id, uint32_t descriptor_type);
 void write_allocate_descriptor_sets(struct guest *g, uint64_t pool, const uint64_t *layouts,
                                     const uint64_t *ids, uint32_t count);
 // `offsets`: how many, all 0.

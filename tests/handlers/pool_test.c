@@ -5,21 +5,6 @@
 #define POOL   101
 #define OTHER  102
 
-static void write_pool(struct guest *g, uint64_t id)
-{
-    begin(g, PV_COMMAND_vkCreateDescriptorPool, false);
-    put_u64(g, DEVICE);
-    put_present(g);
-    put_stype(g, VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO);
-    put_u32(g, VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT);
-    put_u32(g, 16); // maxSets
-    put_u32(g, 1);
-    put_u64(g, 1);
-    put_u32(g, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER);
-    put_u32(g, 16);
-    put_new(g, id);
-}
-
 static void write_allocate_sets(struct guest *g, uint64_t pool, const uint64_t *ids, uint32_t count,
                                 bool reply)
 {
@@ -63,8 +48,8 @@ static void open_pools(struct guest *g)
     put_u32(g, 0);
     put_null(g);
     put_new(g, LAYOUT);
-    write_pool(g, POOL);
-    write_pool(g, OTHER);
+    write_create_descriptor_pool(g, POOL, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER);
+    write_create_descriptor_pool(g, OTHER, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER);
     submit_well(g);
 }
 
@@ -213,7 +198,7 @@ static void destroying_a_pool_ends_its_sets(void **state)
     open_pools(&g);
     write_allocate_sets(&g, POOL, (uint64_t[]){200, 201}, 2, false);
     write_destroy(&g, PV_COMMAND_vkDestroyDescriptorPool, DEVICE, POOL);
-    write_pool(&g, POOL);
+    write_create_descriptor_pool(&g, POOL, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER);
     write_allocate_sets(&g, POOL, (uint64_t[]){200, 201}, 2, true);
     submit_well(&g);
     assert_int_equal(get_result(&g, PV_COMMAND_vkAllocateDescriptorSets), VK_SUCCESS);
